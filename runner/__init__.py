@@ -1,0 +1,1 @@
+"""Batch teardown of phone numbers."""

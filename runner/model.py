@@ -1,0 +1,147 @@
+"""The nouns of a teardown: what is known of a number, and what may become of it.
+
+Imports nothing of ours. Every other module speaks in these words; ``docs/glossary.md`` explains them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar, Literal
+
+Confirmation = Literal["response", "verification"]
+GoneReason = Literal["unknown_to_account", "target_gone"]
+SkipReason = Literal["protected", "attached_elsewhere", "excluded"]
+
+
+class State(StrEnum):
+    """Where an item stands in the ledger; ``planned`` is reported as ``pending`` when a run ends there."""
+
+    PLANNED = "planned"
+    IN_FLIGHT = "in_flight"
+    DETACHED = "detached"
+    ALREADY_DETACHED = "already_detached"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+OPEN = frozenset({State.PLANNED, State.IN_FLIGHT})
+SETTLED = frozenset(State) - OPEN
+TROUBLED = frozenset({State.FAILED, State.UNKNOWN})
+
+STEPS: frozenset[tuple[State, State]] = frozenset(
+    {
+        (State.PLANNED, State.IN_FLIGHT),  # the durable mark, before the request leaves
+        (State.PLANNED, State.ALREADY_DETACHED),
+        (State.PLANNED, State.SKIPPED),
+        (State.IN_FLIGHT, State.PLANNED),  # not sent, refused unprocessed, or seen still attached on resume
+        (State.IN_FLIGHT, State.DETACHED),
+        (State.IN_FLIGHT, State.ALREADY_DETACHED),
+        (State.IN_FLIGHT, State.FAILED),
+        (State.IN_FLIGHT, State.UNKNOWN),
+        (State.DETACHED, State.FAILED),  # verification saw it attached
+        (State.FAILED, State.DETACHED),  # verification saw it gone
+        (State.UNKNOWN, State.DETACHED),
+        (State.UNKNOWN, State.FAILED),
+        (State.FAILED, State.IN_FLIGHT),  # taken up again by resume --retry-failed
+        (State.UNKNOWN, State.IN_FLIGHT),
+    }
+)
+"""The only steps an item may take; the ledger's storage refuses every other one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why something did not work, as the report's ``error`` shows it; never holds a secret."""
+
+    code: str
+    message: str
+    http_status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Detached:
+    """This run detached it: the provider said so, or a look settled an attempt whose answer was lost."""
+
+    confirmed_by: Confirmation
+    reason: GoneReason | None = None
+    state: ClassVar[State] = State.DETACHED
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyDetached:
+    """It was not attached to its target, and nothing that this run sent can have done that."""
+
+    reason: GoneReason | None = None
+    state: ClassVar[State] = State.ALREADY_DETACHED
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Left alone on purpose."""
+
+    reason: SkipReason
+    state: ClassVar[State] = State.SKIPPED
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """It is known to be still attached."""
+
+    fault: Fault
+    state: ClassVar[State] = State.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """An attempt was sent, and no look could settle what it did."""
+
+    fault: Fault
+    state: ClassVar[State] = State.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Nothing was sent, or what was sent was refused unprocessed; ``fault`` says what stood in the way."""
+
+    fault: Fault | None = None
+    state: ClassVar[State] = State.PLANNED
+
+
+Outcome = Detached | AlreadyDetached | Skipped | Failed | Unknown | Pending
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A look saw the number attached to its target; ``before`` is what a rollback needs, without secrets."""
+
+    before: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A look saw that the number is not attached to its target."""
+
+    reason: GoneReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A look saw the number attached, but to ``where`` and not to its target."""
+
+    where: str
+
+
+Seen = Attached | Gone | Elsewhere
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One number at one target in one account; ``id`` is the ledger's, ``target`` is null where the plan names none."""
+
+    id: int
+    account: str
+    provider: str
+    target: str | None
+    number: str

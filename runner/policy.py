@@ -1,0 +1,147 @@
+"""The rules of a run as values, and their arithmetic: rates, patience, guards, windows.
+
+Durations are in seconds, rates in requests per second, times aware and in UTC where they are shown.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
+_RATE = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(s|sec|second|m|min|minute|h|hour)")
+_PER = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_BATCH = re.compile(r"([1-9]\d*)(%?)")
+_RATIO_FROM = 20
+_REJECTIONS = 2
+
+
+def parse_duration(text: str) -> float:
+    """Seconds in ``500ms``, ``30s``, ``15m``, ``2h``, ``1d`` or a bare number of seconds; ValueError with the mend."""
+    match = _DURATION.fullmatch(text.strip())
+    if not match:
+        raise ValueError(f"{text!r} is not a duration; write it like 500ms, 30s, 15m or 2h")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most ``count`` requests in ``period`` seconds."""
+
+    count: float
+    period: float = 1.0
+
+    @classmethod
+    def parse(cls, text: str) -> Rate:
+        """``10/s``, ``300/min`` or ``1000/h``; ValueError with the mend."""
+        match = _RATE.fullmatch(text.strip())
+        if not match or float(match[1]) <= 0:
+            raise ValueError(f"{text!r} is not a rate; write it like 10/s or 300/min, above zero")
+        return cls(float(match[1]), _PER[match[2][0]])
+
+    @property
+    def per_second(self) -> float:
+        """Requests per second."""
+        return self.count / self.period
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how patiently one number is tried; delays in seconds."""
+
+    max_attempts: int = 6
+    base_delay: float = 0.5
+    max_delay: float = 30.0
+    max_throttle_wait: float = 900.0
+
+    def backoff(self, tries: int, roll: float) -> float:
+        """Delay after ``tries`` failures (from 1): exponential under the cap, with full jitter; ``roll`` is in [0, 1)."""
+        return roll * min(self.max_delay, self.base_delay * 2.0 ** min(tries - 1, 62))
+
+    @property
+    def max_refusals(self) -> int:
+        """How many refusals, each followed by a look that still saw the number attached, make it failed."""
+        return min(_REJECTIONS, self.max_attempts)
+
+    @property
+    def patience(self) -> float:
+        """Seconds for which a provider that answers nothing at all is waited for before its lane stops."""
+        return self.max_attempts * self.max_delay
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When a run may start and go on; a missing side is open."""
+
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+
+    def opens_in(self, now: datetime) -> float:
+        """Seconds until it opens; 0 when it is open or past."""
+        return max(0.0, (self.not_before - now).total_seconds()) if self.not_before else 0.0
+
+    def closes_in(self, now: datetime) -> float:
+        """Seconds until it closes, negative when it is past; infinite when it never does."""
+        return (self.not_after - now).total_seconds() if self.not_after else math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One step of a ramp: so many numbers, or so many per cent of the numbers to detach."""
+
+    size: int
+    percent: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Batch:
+        """``5`` or ``20%``; ValueError with the mend."""
+        match = _BATCH.fullmatch(text.strip())
+        if not match or (match[2] and int(match[1]) > 100):  # noqa: PLR2004 - a hundred per cent is all there is
+            raise ValueError(f"{text!r} is not a batch; write a number of items like 5, or a share like 20%")
+        return cls(int(match[1]), bool(match[2]))
+
+    def of(self, total: int) -> int:
+        """How many items of ``total``: percentages are rounded down, but never to less than one."""
+        return max(1, total * self.size // 100) if self.percent else self.size
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """What stops a run before or while it does harm; a guard that is not set does nothing."""
+
+    max_numbers: int = 10_000
+    max_percent: float = 100.0
+    min_remaining: int = 0
+    protect: tuple[str, ...] = ()
+    batches: tuple[Batch, ...] = ()
+    stop_after_failures: int | None = None
+    stop_after_failure_ratio: float | None = None
+    on_drift: Literal["block", "skip"] = "block"
+
+    def protects(self, number: str) -> bool:
+        """Whether ``number`` is listed, or begins as a pattern that ends in ``*`` does."""
+        return any(
+            number.startswith(pattern[:-1]) if pattern.endswith("*") else number == pattern for pattern in self.protect
+        )
+
+    def tripped_by(self, failures: int, finished: int) -> str | None:
+        """Why the run must stop after ``failures`` of ``finished`` items, both over the whole run; None to go on."""
+        limit, ratio = self.stop_after_failures, self.stop_after_failure_ratio
+        if limit is not None and failures >= limit:
+            return f"{failures} items have failed, and guards.stop_after_failures is {limit}"
+        if ratio is not None and finished >= _RATIO_FROM and failures >= ratio * finished:
+            return f"{failures} of {finished} items have failed, and guards.stop_after_failure_ratio is {ratio}"
+        return None
+
+    def ramp(self, total: int) -> list[int]:
+        """Sizes of the batches that ``total`` items are done in; the last step repeats until all are done."""
+        sizes: list[int] = []
+        steps = self.batches or (Batch(100, percent=True),)
+        while (rest := total - sum(sizes)) > 0:
+            step = steps[min(len(sizes), len(steps) - 1)]
+            sizes.append(min(rest, step.of(total)))
+        return sizes

@@ -1,0 +1,72 @@
+"""What the ledger hands out: runs, items and lanes as they stand. Times are seconds since the epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from runner.model import Confirmation, Fault, State
+from runner.tally import Tally
+
+Ending = Literal["finished", "blocked", "stopped", "interrupted"]
+"""How a process left its run: all that could be done was done; refused before the first detach; a guard, a refused
+account, a deadline or an operator stopped it; a signal did."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One execution of one plan; ``ending`` and ``finished_at`` are null while it goes on, or when it was killed."""
+
+    id: str
+    plan_name: str
+    plan_path: str
+    plan_sha256: str
+    metadata: dict[str, Any]
+    description: str | None
+    dry_run: bool
+    sandbox: bool
+    rollback_of: str | None
+    reason: str | None
+    started_at: float
+    finished_at: float | None
+    ending: Ending | None
+    signal: int | None
+    """The number of the signal that interrupted it."""
+    notes: tuple[str, ...]
+    """Sentences that say why it was blocked or stopped, or what is worth knowing."""
+    version: str
+    host: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRecord:
+    """One number as the ledger knows it; ``attempts`` counts the detach requests that left."""
+
+    id: int
+    account: str
+    provider: str
+    target: str | None
+    number: str
+    state: State
+    seen_attached: bool
+    """Whether the newest pre-check saw it attached to its target."""
+    confirmed_by: Confirmation | None = None
+    reason: str | None = None
+    fault: Fault | None = None
+    attempts: int = 0
+    finished_at: float | None = None
+    before: dict[str, Any] | None = None
+    verified: bool = False
+    """Whether a look after the detach saw it gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRecord:
+    """One account's part in a run, summed over all processes that worked on it."""
+
+    account: str
+    provider: str
+    rate: float
+    planned: int
+    tally: Tally = field(default_factory=Tally)
