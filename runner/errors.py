@@ -6,12 +6,15 @@
     ├── StepRefused              a step that the table of allowed steps forbids: a bug
     └── RequestError             one request to a provider; was it processed?
         ├── NotSent              no        refused connection, DNS, TLS handshake
+        │   └── LaneStopped      no        held back because the lane is stopping
         ├── Throttled            no        429; 503 perhaps
         ├── AccessDenied         no        401, 403
         ├── Refused              refused   400, 404, and 206 at Unpod: "not attached" and "bad request" look alike
         └── Unclear              perhaps
             ├── LostAnswer       perhaps   timeout, reset, truncated answer: it may have been done
             └── UnexpectedAnswer perhaps   5xx, 3xx, a success whose body disagrees, everything unforeseen
+
+The middle column of the requests is what ``decide`` goes by.
 """
 
 from __future__ import annotations
@@ -75,6 +78,12 @@ class NotSent(RequestError):
     """The request never left: it was certainly not processed."""
 
     code = "not_sent"
+
+
+class LaneStopped(NotSent):
+    """The request was not let out because its lane is stopping."""
+
+    code = "lane_stopped"
 
 
 class Throttled(RequestError):

@@ -43,6 +43,7 @@ STEPS: frozenset[tuple[State, State]] = frozenset(
         (State.DETACHED, State.FAILED),  # verification saw it attached
         (State.FAILED, State.DETACHED),  # verification saw it gone
         (State.UNKNOWN, State.DETACHED),
+        (State.UNKNOWN, State.ALREADY_DETACHED),
         (State.UNKNOWN, State.FAILED),
         (State.FAILED, State.IN_FLIGHT),  # taken up again by resume --retry-failed
         (State.UNKNOWN, State.IN_FLIGHT),

@@ -8,8 +8,10 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
@@ -59,7 +61,7 @@ class RetryPolicy:
     max_throttle_wait: float = 900.0
 
     def backoff(self, tries: int, roll: float) -> float:
-        """Delay after ``tries`` failures (from 1): exponential under the cap, with full jitter; ``roll`` is in [0, 1)."""
+        """Seconds to wait after ``tries`` failures (from 1): exponential, capped, full jitter by ``roll`` in [0, 1)."""
         return roll * min(self.max_delay, self.base_delay * 2.0 ** min(tries - 1, 62))
 
     @property
@@ -121,6 +123,21 @@ class Guards:
     stop_after_failures: int | None = None
     stop_after_failure_ratio: float | None = None
     on_drift: Literal["block", "skip"] = "block"
+
+    @property
+    def needs_census(self) -> bool:
+        """Whether all that is attached to a target has to be counted."""
+        return self.max_percent < 100 or self.min_remaining > 0  # noqa: PLR2004 - a hundred per cent forbids nothing
+
+    def refuse(self, target: str, detaching: int, attached: int) -> str | None:
+        """Why ``detaching`` so many of the numbers ``attached`` to ``target`` is forbidden; None when it is not."""
+        if detaching and detaching * 100 > self.max_percent * attached:
+            share = f"{detaching} of {attached} numbers at {target}"
+            return f"{share} would be detached, and guards.max_percent is {self.max_percent:g}"
+        if detaching and attached - detaching < self.min_remaining:
+            rest = f"{attached - detaching} of {attached} numbers at {target}"
+            return f"{rest} would remain, and guards.min_remaining is {self.min_remaining}"
+        return None
 
     def protects(self, number: str) -> bool:
         """Whether ``number`` is listed, or begins as a pattern that ends in ``*`` does."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from runner.model import Confirmation, Fault, State
 from runner.tally import Tally
+
+if TYPE_CHECKING:
+    from runner.model import Confirmation, Fault, State
 
 Ending = Literal["finished", "blocked", "stopped", "interrupted"]
 """How a process left its run: all that could be done was done; refused before the first detach; a guard, a refused

@@ -31,7 +31,7 @@ class Tally:
         for bucket in sorted(self.buckets):
             rank -= self.buckets[bucket]
             if rank <= 0:
-                return min(2.0 ** (bucket / _STEPS_PER_DOUBLING), self.longest_ms)
+                return min(math.exp2(bucket / _STEPS_PER_DOUBLING), self.longest_ms)
         return None
 
     def add(self, other: Tally) -> None:

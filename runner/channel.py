@@ -1,0 +1,122 @@
+"""A lane's line to its provider: paced, counted, authorised, and aware of whether anybody answers at all."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from yarl import URL
+
+from runner.errors import AccessDenied, LaneStopped, LostAnswer, NotSent, RequestError, Throttled, UnexpectedAnswer
+from runner.tally import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from runner.credentials import Token
+    from runner.pacing import Pacer
+    from runner.transport import Reply, Transport
+
+T = TypeVar("T")
+
+_AWAY_AFTER = 3
+_SERVER_ERROR = 500
+
+
+@dataclass(slots=True)
+class Channel:
+    """Requests to one account; ``authorize`` turns a token into the headers that the provider wants."""
+
+    base_url: str
+    transport: Transport
+    pacer: Pacer
+    token: Token
+    authorize: Callable[[str], Mapping[str, str]]
+    tally: Tally = field(default_factory=Tally)
+    in_flight: int = 0
+    _since: float | None = None
+    _silences: int = 0
+    _silent_since: float = 0.0
+
+    async def get(self, path: str, parse: Callable[[Reply], T], query: Mapping[str, str | int] | None = None) -> T:
+        """Read ``path``, already percent-encoded, and return what ``parse`` makes of it; raises RequestError."""
+        url = URL(self.base_url + path, encoded=True)
+        return parse(await self._request("GET", url.with_query(query) if query else url))
+
+    async def post(self, path: str, parse: Callable[[Reply], T], body: Mapping[str, Any]) -> T:
+        """Post ``body`` as JSON to ``path``, and return what ``parse`` makes of the answer; raises RequestError."""
+        return parse(await self._request("POST", URL(self.base_url + path, encoded=True), body))
+
+    @property
+    def away(self) -> bool:
+        """Whether several requests in a row got no answer, or none but server errors."""
+        return self._silences >= _AWAY_AFTER
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since the first of the unanswered requests in a row; 0 when the newest one was answered."""
+        return asyncio.get_running_loop().time() - self._silent_since if self._silences else 0.0
+
+    def counted(self) -> Tally:
+        """Return what has been counted, up to now."""
+        if self._since is not None:
+            now = asyncio.get_running_loop().time()
+            self.tally.active_s, self._since = self.tally.active_s + now - self._since, now
+        return self.tally
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Count the time spent inside as time in which requests could be made."""
+        self._since = asyncio.get_running_loop().time()
+        try:
+            yield
+        finally:
+            self.counted()
+            self._since = None
+
+    async def _request(self, method: str, url: URL, body: object = None) -> Reply:
+        token = self.token.value()
+        try:
+            return await self._once(method, url, token, body)
+        except AccessDenied:
+            if not self.token.renew(token):
+                raise
+        return await self._once(method, url, self.token.value(), body)
+
+    async def _once(self, method: str, url: URL, token: str, body: object) -> Reply:
+        await self.pacer.grant(sending=method != "GET")
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        self.tally.requests += 1
+        self.in_flight += 1
+        try:
+            reply = await self.transport.request(method, url, self.authorize(token), body)
+        except RequestError as error:
+            self._heard(error, started)
+            raise
+        finally:
+            self.in_flight -= 1
+        self._heard(None, started)
+        self.tally.timed((loop.time() - started) * 1000)
+        if reply.quota:
+            self.pacer.observe(reply.quota, self.in_flight)
+        return reply
+
+    def _heard(self, error: RequestError | None, started: float) -> None:
+        if isinstance(error, Throttled):
+            self.tally.throttled += 1
+        if not _is_silence(error):
+            self._silences = 0
+        elif self._silences:
+            self._silences += 1
+        else:
+            self._silences, self._silent_since = 1, started
+
+
+def _is_silence(error: RequestError | None) -> bool:
+    """Whether ``error`` is what a provider that is down looks like."""
+    return (isinstance(error, NotSent | LostAnswer) and not isinstance(error, LaneStopped)) or (
+        isinstance(error, UnexpectedAnswer) and (error.status or 0) >= _SERVER_ERROR
+    )

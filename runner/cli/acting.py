@@ -1,0 +1,209 @@
+"""``check``, ``run`` and ``resume``: the commands that make a run."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runner.cli.asking import Prompt, describe
+from runner.cli.options import AccountRate, Duration, World, global_options
+from runner.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from runner.begin import Options
+    from runner.config import Settings
+    from runner.operate import Front
+    from runner.plan import Plan
+    from runner.report import Report
+    from runner.run import Run
+    from runner.state import StateFolder
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def add(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+_pace = _options(
+    click.option(
+        "--rate", "rates", type=AccountRate(), multiple=True, help="ACCOUNT=5/s: another rate than the config's."
+    ),
+    click.option("--concurrency", type=click.IntRange(1, 1000), help="Requests in flight per account."),
+)
+_selection = _options(
+    click.option("--limit", type=click.IntRange(1), metavar="N", help="At most the first N items of the plan."),
+    click.option("--only", multiple=True, metavar="ACCOUNT[/TARGET]", help="Only these; may be repeated."),
+    click.option("--exclude", multiple=True, metavar="ACCOUNT[/TARGET]", help="All but these; may be repeated."),
+)
+_rehearsal = _options(
+    click.option("--sandbox", is_flag=True, help="Start a sandbox seeded from the plan, and run against that."),
+    click.option("--faults", metavar="LIST", help="With --sandbox: faults like lost_after=5%,http_500=5%."),
+    click.option("--seed", type=int, default=0, metavar="N", help="With --faults: which of them strike."),
+)
+_sending = _options(
+    click.option("--yes", is_flag=True, help="Do not ask before numbers are detached."),
+    click.option("--deadline", type=Duration(), help="After so long nothing new starts: 90s, 15m, 2h."),
+    click.option("--no-verify", is_flag=True, help="Do not look again after detaching."),
+)
+_output = _options(
+    click.option("--reason", metavar="TEXT", help="Recorded in ledger, log and report."),
+    click.option("--wait", is_flag=True, help="Wait for the plan's window to open."),
+    click.option(
+        "--report", "reports", multiple=True, metavar="PATH", help="Also write a .json .csv .md .html or .xml."
+    ),
+    click.option("--json", "as_json", is_flag=True, help="The report on stdout, and nothing else there."),
+    click.option("--no-progress", is_flag=True, help="No progress display."),
+)
+
+
+@click.command("check")
+@click.argument("plan", type=click.Path())
+@_options(_selection, _pace, _rehearsal, _output, global_options)
+@click.pass_obj
+def check_command(world: World, /, plan: str, **given: Any) -> int:
+    """Look what a run of PLAN would do now, without any change."""
+    return _act(world, given | {"dry_run": True}, plan)
+
+
+@click.command("run")
+@click.argument("plan", type=click.Path())
+@_options(_sending, click.option("--dry-run", is_flag=True, help="The same as check."))
+@_options(_selection, _pace, _rehearsal, _output, global_options)
+@click.pass_obj
+def run_command(world: World, /, plan: str, **given: Any) -> int:
+    """Check PLAN against the provider, detach its numbers, verify, and report."""
+    return _act(world, given, plan)
+
+
+@click.command("resume")
+@click.argument("run_id", required=False)
+@click.option("--retry-failed", is_flag=True, help="Also take up what ended failed or unknown.")
+@_options(_sending, _pace, _output, global_options)
+@click.pass_obj
+def resume_command(world: World, /, run_id: str | None, **given: Any) -> int:
+    """Go on with an interrupted run (default: the newest unfinished one)."""
+    from runner.operate import find_resumable, resume  # noqa: PLC0415 - heavy, and only for runs
+
+    _check_terminal(given)
+    settings, state, options = world.settings(), world.state(), _options_of(given)
+    record = find_resumable(state, run_id, retry_failed=options.retry_failed)
+    return _report(world, given, lambda front: resume(record.id, settings, state, options, front))
+
+
+def _act(world: World, given: dict[str, Any], path: str) -> int:
+    from runner import plan as plans  # noqa: PLC0415 - heavy, and only for runs
+    from runner.operate import other_runs, start  # noqa: PLC0415 - heavy, and only for runs
+
+    _check_terminal(given)
+    options, state = _options_of(given), world.state()
+    rehearsal = given["sandbox"]
+    settings = world.settings() if world.has_config or not rehearsal else None
+    accounts = {name: account.provider for name, account in settings.accounts.items()} if settings else None
+    plan = plans.load(path, accounts, default_guards=settings.guards if settings else None)
+    for warning in plan.warnings:
+        world.say(f"warning: {warning}")
+    for other in other_runs(state, plan) if not options.dry_run and not rehearsal else ():
+        world.say(f"note: run {other} of this plan is unfinished; go on with it by `teardown resume {other}`")
+    if rehearsal:
+        return _report(world, given, lambda front: _rehearse(plan, settings, state, options, front=front, given=given))
+    if settings is None or not settings.accounts:
+        raise InputError("there is no config with accounts; see config.example.yaml, or try --sandbox")
+    return _report(world, given, lambda front: start(plan, settings, state, options, front))
+
+
+async def _rehearse(
+    plan: Plan, settings: Settings | None, state: StateFolder, options: Options, *, front: Front, given: dict[str, Any]
+) -> Report:
+    from runner.operate import start  # noqa: PLC0415 - heavy, and only for runs
+    from runner.rehearsal import rehearsal  # noqa: PLC0415 - the sandbox is a server
+
+    async with rehearsal(plan, settings, faults=given["faults"], seed=given["seed"]) as sandboxed:
+        return await start(plan, sandboxed, state, options, front)
+
+
+def _report(world: World, given: dict[str, Any], work: Callable[[Front], Coroutine[Any, Any, Report]]) -> int:
+    """Do the work with signals minded, then show and write its report, and return the exit code that it says."""
+    from runner import report as reports  # noqa: PLC0415 - heavy, and only for runs
+
+    paths = [Path(path) for path in given["reports"]]
+    for path in paths:
+        reports.format_of(path)
+    report = asyncio.run(_minded(world, given, work))
+    for path in paths:
+        reports.save(report, path)
+    if given["as_json"]:
+        reports.write(report, "json", sys.stdout)
+    if world.verbosity >= 0:
+        reports.summary(report, sys.stderr, color=world.color)
+    return report.exit_code or 0
+
+
+async def _minded(world: World, given: dict[str, Any], work: Callable[[Front], Coroutine[Any, Any, Report]]) -> Report:
+    from runner import progress  # noqa: PLC0415 - heavy, and only for runs
+    from runner.operate import Front, approve  # noqa: PLC0415 - heavy, and only for runs
+
+    enabled = not given["no_progress"] and world.verbosity >= 0
+    display = progress.choose(sys.stderr, enabled=enabled, color=world.color, clock=time.monotonic)
+    prompt = Prompt(display)
+
+    loop = asyncio.get_running_loop()
+
+    def mind_signals(run: Run) -> None:
+        def interrupt(number: int) -> None:
+            loop.remove_signal_handler(number)
+            prompt.cancel()
+            world.say("interrupted: requests in flight finish, then the report is written; once more to leave at once")
+            run.interrupt(number)
+
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, interrupt, number)
+
+    front = Front(
+        console_format=world.log_format,
+        console_level=world.log_level,
+        progress=display,
+        confirm=approve if given.get("yes") else prompt.ask,
+        preview=lambda seen: describe(seen, world.say),
+        started=mind_signals,
+    )
+    return await work(front)
+
+
+def _check_terminal(given: dict[str, Any]) -> None:
+    if not (given.get("dry_run") or given.get("yes") or sys.stdin.isatty()):
+        raise InputError("nothing was sent: without a terminal to ask on, a run needs --yes")
+
+
+def _options_of(given: dict[str, Any]) -> Options:
+    from runner.begin import Options  # noqa: PLC0415 - heavy, and only for runs
+
+    if given.get("faults") and not given.get("sandbox"):
+        raise InputError("--faults: goes with --sandbox only")
+    return Options(
+        dry_run=given.get("dry_run", False),
+        limit=given.get("limit"),
+        only=given.get("only", ()),
+        exclude=given.get("exclude", ()),
+        rates=dict(given["rates"]),
+        concurrency=given["concurrency"],
+        deadline=given.get("deadline"),
+        reason=given["reason"],
+        verify=not given.get("no_verify", False),
+        retry_failed=given.get("retry_failed", False),
+        wait_for_window=given["wait"],
+        sandbox=given.get("sandbox", False),
+    )

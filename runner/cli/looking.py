@@ -1,0 +1,135 @@
+"""``validate``, ``status``, ``report``, ``providers`` and ``schema``: the commands that change nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runner.cli.options import World, global_options
+from runner.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from runner.report import Report
+
+
+@click.command("validate")
+@click.argument("plan", type=click.Path())
+@global_options
+@click.pass_obj
+def validate_command(world: World, plan: str) -> None:
+    """Check PLAN offline: schema, numbers, duplicates, guards; every problem with its place."""
+    from runner import plan as plans  # noqa: PLC0415 - only this command and runs need it
+
+    problems: list[Problem] = []
+    accounts = guards = None
+    try:
+        if world.has_config:
+            settings = world.settings()
+            accounts, guards = {name: each.provider for name, each in settings.accounts.items()}, settings.guards
+    except InputError as error:
+        problems += error.problems
+    try:
+        loaded = plans.load(plan, accounts, default_guards=guards)
+    except InputError as error:
+        raise InputError([*problems, *error.problems]) from error
+    if problems:
+        raise InputError(problems)
+    for warning in loaded.warnings:
+        world.say(f"warning: {warning}")
+    targets = len({(group.account, group.target) for group in loaded.groups})
+    more = " and all that is attached where it says so" if any(group.numbers is None for group in loaded.groups) else ""
+    click.echo(f"{plan} is valid: {loaded.listed} numbers{more}, {targets} targets")
+
+
+@click.command("status")
+@click.argument("run_id", required=False)
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@global_options
+@click.pass_obj
+def status_command(world: World, run_id: str | None, *, as_json: bool) -> None:
+    """List the runs of the ledger, or show one in detail."""
+    from runner.operate import find_run, opened  # noqa: PLC0415 - heavy
+    from runner.report import fold, summary  # noqa: PLC0415 - heavy
+
+    state = world.state()
+    if not state.ledger.exists():
+        if run_id:
+            raise InputError(f"there is no run {run_id!r}: {state.path} holds no runs")
+        click.echo('{"runs": []}' if as_json else f"no runs in {state.path}")
+        return
+    with opened(state) as ledger:
+        wanted = [find_run(ledger, run_id)] if run_id else ledger.history.runs()
+        if as_json:
+            rows = [_status(fold(ledger.history, run.id)) for run in wanted]
+            click.echo(json.dumps({"runs": rows}, indent=2))
+        elif run_id:
+            summary(fold(ledger.history, run_id), sys.stdout, color=world.color)
+        else:
+            _print_runs([fold(ledger.history, run.id) for run in wanted])
+
+
+@click.command("report")
+@click.argument("run_id")
+@click.option("--format", "form", type=click.Choice(["json", "csv", "md", "html", "junit"]), help="Which report.")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("-o", "--output", type=click.Path(), metavar="FILE", help="Write it here; its ending chooses the format.")
+@global_options
+@click.pass_obj
+def report_command(world: World, run_id: str, form: Any, *, as_json: bool, output: str | None) -> None:
+    """Make the report of a run again, from the ledger."""
+    from runner import report as reports  # noqa: PLC0415 - heavy
+    from runner.operate import find_run, opened  # noqa: PLC0415 - heavy
+
+    state = world.state()
+    if not state.ledger.exists():
+        raise InputError(f"there is no run {run_id!r}: {state.path} holds no runs")
+    form = "json" if as_json else form
+    with opened(state) as ledger:
+        report = reports.fold(ledger.history, find_run(ledger, run_id).id)
+        if output:
+            reports.save(report, Path(output), form)
+        elif form:
+            reports.write(report, form, sys.stdout)
+        else:
+            reports.summary(report, sys.stdout, color=world.color)
+
+
+@click.command("providers")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@global_options
+def providers_command(*, as_json: bool) -> None:
+    """List the providers installed, and what each can do."""
+    from runner import providers  # noqa: PLC0415 - loads every provider
+
+    specs = providers.installed().values()
+    if as_json:
+        rows = [{"name": s.name, "title": s.title, "target": s.target_key, "abilities": s.abilities} for s in specs]
+        click.echo(json.dumps({"providers": rows}, indent=2))
+    else:
+        for spec in specs:
+            click.echo(f"{spec.name:<10} {spec.title:<24} target: {spec.target_key:<8} {', '.join(spec.abilities)}")
+
+
+@click.command("schema")
+@click.argument("what", type=click.Choice(["plan", "config", "report"]))
+@global_options
+def schema_command(what: str) -> None:
+    """Print the JSON Schema of plans, configs or reports."""
+    from importlib import import_module  # noqa: PLC0415 - only here
+
+    click.echo(json.dumps(import_module(f"runner.{what}").json_schema(), indent=2))
+
+
+def _status(report: Report) -> dict[str, Any]:
+    """Return a run as one flat object: its facts, its totals and its lanes."""
+    return report.run | {"totals": report.totals, "lanes": report.lanes}
+
+
+def _print_runs(reports: list[Report]) -> None:
+    for report in reports:
+        counts = ", ".join(f"{name} {count}" for name, count in report.totals.items() if count)
+        click.echo(f"{report.run['id']}  {report.status:<12} {report.run['plan']['name']}  {counts}")

@@ -1,0 +1,98 @@
+"""The command itself, and the one place where errors become sentences and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from importlib import import_module
+
+import click
+
+from runner.cli.options import World, global_options
+from runner.errors import InputError, LedgerError, TeardownError
+
+_COMMANDS = {
+    "validate": "looking",
+    "check": "acting",
+    "run": "acting",
+    "resume": "acting",
+    "status": "looking",
+    "report": "looking",
+    "providers": "looking",
+    "schema": "looking",
+    "sandbox": "serving",
+}
+_BUG = 1
+_USAGE = 2
+_SIGINT = 130
+
+
+class Commands(click.Group):
+    """Commands that are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names in the order in which one meets them."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Import and return a command."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f"runner.cli.{_COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="teardown", message="%(prog)s %(version)s")
+@global_options
+@click.pass_context
+def teardown(context: click.Context) -> None:
+    """Detach phone numbers from voice bridges in bulk, and report what became of every one."""
+    context.ensure_object(World)
+
+
+def main() -> None:
+    """Run the command line; every problem that a user can cause is a sentence, and the exit code says what kind."""
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        code = teardown.main(prog_name="teardown", standalone_mode=False)
+    except Exception as error:  # noqa: BLE001 - the one place that may let nothing through
+        return _explain(error)
+    except KeyboardInterrupt:
+        return _SIGINT
+    return code if isinstance(code, int) else 0
+
+
+def _explain(error: Exception) -> int:
+    """Say what went wrong, and return the exit code for it."""
+    match error:
+        case ExceptionGroup():
+            return _explain(error.exceptions[0])
+        case click.ClickException():
+            error.show()
+            return error.exit_code
+        case click.Abort():
+            return _SIGINT
+        case BrokenPipeError():
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains on its way out
+            return 0
+        case TeardownError():
+            _say_all(str(error))
+            return _USAGE if isinstance(error, InputError | LedgerError) else _BUG
+        case _:
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{os.path.basename(frame.filename)}:{frame.lineno}"  # noqa: PTH119 - a name, not a path
+            _say_all(f"a bug in teardown ({type(error).__name__} in {where}); please report it")
+            return _BUG
+
+
+def _say_all(text: str) -> None:
+    from runner.log import plain  # noqa: PLC0415 - only when something went wrong
+
+    for line in text.splitlines():
+        click.echo(f"error: {plain(line)}", err=True)

@@ -1,0 +1,133 @@
+"""Options that several commands share, and the values that they turn into."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from runner.policy import Rate, parse_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runner.config import Settings
+    from runner.state import StateFolder
+
+F = TypeVar("F", bound="Callable[..., Any]")
+_LEVELS = {-1: "error", 0: "warning", 1: "info"}
+
+
+@dataclass(slots=True)
+class World:
+    """The global options, which may stand before or after the command."""
+
+    given: dict[str, Any] = field(default_factory=dict)
+
+    def settings(self) -> Settings:
+        """Load the config; InputError with every problem."""
+        from runner import config  # noqa: PLC0415 - commands that need no config start without it
+
+        settings = config.load(config.find(self.given.get("config"), os.environ), os.environ)
+        for warning in settings.warnings:
+            self.say(f"warning: {warning}")
+        return settings
+
+    @property
+    def has_config(self) -> bool:
+        """Whether there is a config at all."""
+        from runner import config  # noqa: PLC0415 - as above
+
+        return config.find(self.given.get("config"), os.environ) is not None
+
+    def state(self) -> StateFolder:
+        """Return the state folder, made or not."""
+        from runner.state import StateFolder  # noqa: PLC0415 - as above
+
+        return StateFolder.find(self.given.get("state_dir"), os.environ)
+
+    @property
+    def verbosity(self) -> int:
+        """Below 0 quiet, 0 usual, above it the more the higher."""
+        return int(self.given.get("verbose", 0)) - (1 if self.given.get("quiet") else 0)
+
+    @property
+    def log_level(self) -> str:
+        """What the console shows of the log."""
+        return self.given.get("log_level") or _LEVELS.get(min(self.verbosity, 2), "debug")
+
+    @property
+    def log_format(self) -> Any:
+        """How the console shows the log."""
+        return self.given.get("log_format") or "console"
+
+    @property
+    def color(self) -> bool:
+        """Whether colours may be used on a terminal."""
+        return not self.given.get("no_color") and not os.environ.get("NO_COLOR")
+
+    def say(self, text: str) -> None:
+        """Tell a human something, unless they asked for quiet."""
+        if self.verbosity >= 0:
+            from runner.log import plain  # noqa: PLC0415 - as above
+
+            click.echo("\n".join(plain(line) for line in text.splitlines()), err=True)
+
+
+def _store(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    if value is not None and value is not False and value != 0 and parameter.name:
+        context.find_root().ensure_object(World).given[parameter.name] = value
+
+
+_global = partial(click.option, expose_value=False, callback=_store)
+_GLOBAL_OPTIONS = (
+    _global("--config", metavar="PATH", help="Config file (else $TEARDOWN_CONFIG, ./config.yaml, XDG)."),
+    _global("--state-dir", metavar="PATH", help="State folder (else $TEARDOWN_STATE_DIR, XDG)."),
+    _global("--log-format", type=click.Choice(["console", "json"]), help="How the log looks on stderr."),
+    _global("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="What of it shows there."),
+    _global("-q", "--quiet", is_flag=True, help="Only errors on stderr."),
+    _global("-v", "--verbose", count=True, help="More of the log on stderr; -vv for all of it."),
+    _global("--no-color", is_flag=True, help="No colours (also NO_COLOR)."),
+)
+
+
+def global_options(command: F) -> F:
+    """Add the options that every command takes."""
+    for option in reversed(_GLOBAL_OPTIONS):
+        command = option(command)
+    return command
+
+
+class Duration(click.ParamType[float]):
+    """``90s``, ``15m``, ``2h``: seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds."""
+        try:
+            seconds = parse_duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if seconds <= 0:
+            self.fail("must be longer than nothing", param, ctx)
+        return seconds
+
+
+class AccountRate(click.ParamType[tuple[str, Rate]]):
+    """``ACCOUNT=5/s``."""
+
+    name = "account=rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Rate]:
+        """Return the account and its rate."""
+        account, separator, rate = str(value).partition("=")
+        if not (account and separator):
+            self.fail(f"{value!r} is not ACCOUNT=RATE, like unpod-main=5/s", param, ctx)
+        try:
+            return account, Rate.parse(rate)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)

@@ -1,0 +1,21 @@
+"""Settings: the accounts, their rates and secrets, and the defaults of every run; from YAML and the environment."""
+
+from runner.config.guards import read_guards
+from runner.config.known import PROVIDERS, Known
+from runner.config.loading import find, json_schema, load
+from runner.config.secret import SecretRef
+from runner.config.settings import Account, Credentials, LogSettings, Settings
+
+__all__ = [
+    "PROVIDERS",
+    "Account",
+    "Credentials",
+    "Known",
+    "LogSettings",
+    "SecretRef",
+    "Settings",
+    "find",
+    "json_schema",
+    "load",
+    "read_guards",
+]

@@ -1,0 +1,123 @@
+"""The grammar of a config, as pydantic models: what the file may hold, and the JSON Schema for editors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from runner.document.schema import DECIMAL, DURATION, SECONDS, WHOLE, Line, Strict, choice, parsed
+from runner.policy import Batch, Rate
+
+_NUMBER_SCHEMA = {"type": ["string", "integer"]}
+_RATE_SCHEMA = {"type": "string", "pattern": r"^[0-9.]+\s*/\s*(s|sec|second|m|min|minute|h|hour)$"}
+_BATCH_SCHEMA = {
+    "anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[1-9][0-9]*%?$"}],
+}
+
+
+def _yes(value: object) -> bool:
+    if value not in ("true", "false"):
+        raise ValueError("write true or false")
+    return value == "true"
+
+
+class GuardsFile(Strict):
+    """What stops a run before or while it does harm; a guard that is not set does nothing."""
+
+    max_numbers: Annotated[int, Field(ge=1), WHOLE] | None = Field(
+        default=None, description="Refuse to start when more numbers than this would be detached (10,000 when unset)."
+    )
+    max_percent: Annotated[float, Field(gt=0, le=100), DECIMAL] | None = Field(
+        default=None, description="Refuse when more than this share of what is attached at one target would go, in %."
+    )
+    min_remaining: Annotated[int, Field(ge=0), WHOLE] | None = Field(
+        default=None, description="Refuse when a target would keep fewer numbers than this."
+    )
+    protect: tuple[Annotated[str, WithJsonSchema(_NUMBER_SCHEMA)], ...] | None = Field(
+        default=None, min_length=1, description="Numbers that are never detached, also with * at the end."
+    )
+    protect_from: Line | None = Field(
+        default=None, description="A .csv or .txt with numbers that are never detached; relative to this file."
+    )
+    batches: tuple[Annotated[Batch, parsed(Batch.parse), WithJsonSchema(_BATCH_SCHEMA)], ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="The ramp: so many numbers, or a share like 20%, one step after another.",
+    )
+    stop_after_failures: Annotated[int, Field(ge=1), WHOLE] | None = Field(
+        default=None, description="Abort when so many numbers have failed over the whole run."
+    )
+    stop_after_failure_ratio: Annotated[float, Field(gt=0, le=1), DECIMAL] | None = Field(
+        default=None, description="Abort when failed/finished reaches this, from 20 finished numbers on."
+    )
+    on_drift: Annotated[Literal["block", "skip"], choice("block", "skip")] | None = Field(
+        default=None, description="What to do when a number is attached elsewhere than the plan says."
+    )
+
+
+class AccountFile(Strict):
+    """One set of credentials at one provider."""
+
+    provider: Annotated[Literal["unpod", "videosdk"], choice("unpod", "videosdk")] = Field(
+        description="Whose account it is."
+    )
+    base_url: Line | None = Field(
+        default=None, description="Where its API is; https, or http to localhost. The provider's own when unset."
+    )
+    token: Line | None = Field(default=None, description="${ENV}, file:/path, or (with a warning) the token itself.")
+    api_key: Line | None = Field(default=None, description="With `secret`: tokens are made from the two (videosdk).")
+    secret: Line | None = Field(default=None, description="Goes with `api_key` (videosdk).")
+    org_handle: Line | None = Field(default=None, description="The organisation's handle (unpod).")
+    product_id: Line | None = Field(default=None, description="Sent as Product-ID where it is set (unpod).")
+    rate: Annotated[Rate, parsed(Rate.parse), WithJsonSchema(_RATE_SCHEMA)] = Field(
+        default=Rate(10),
+        json_schema_extra={"default": "10/s"},
+        description="Requests in any sliding window, like 10/s or 300/min.",
+    )
+    concurrency: Annotated[int, Field(ge=1, le=1000), WHOLE] = Field(
+        default=16, description="Requests at the same time."
+    )
+    timeout: Annotated[float, Field(gt=0), SECONDS, DURATION] = Field(
+        default=30.0, description="For one request, answer included."
+    )
+
+
+class RetryFile(Strict):
+    """How often and how patiently one number is tried."""
+
+    max_attempts: Annotated[int, Field(ge=1, le=100), WHOLE] = Field(
+        default=6, description="Detach requests per number."
+    )
+    base_delay: Annotated[float, Field(gt=0), SECONDS, DURATION] = Field(
+        default=0.5, description="The first wait; it doubles each time."
+    )
+    max_delay: Annotated[float, Field(gt=0), SECONDS, DURATION] = Field(
+        default=30.0, description="The longest wait between attempts."
+    )
+    max_throttle_wait: Annotated[float, Field(ge=0), SECONDS, DURATION] = Field(
+        default=900.0, description="The longest pause that a provider may ask for before its lane stops."
+    )
+
+
+class LogFile(Strict):
+    """The log of a run."""
+
+    file: Annotated[bool, BeforeValidator(_yes)] = Field(default=True, description="Whether runs write log.jsonl.")
+    numbers: Annotated[Literal["full", "masked"], choice("full", "masked")] = Field(
+        default="full", description="Whether logs show whole numbers."
+    )
+
+
+class ConfigFile(Strict):
+    """The config of teardown; environment variables such as TEARDOWN_RETRY__MAX_ATTEMPTS override it."""
+
+    accounts: dict[str, AccountFile] = Field(
+        default_factory=dict, description="By name: the accounts that plans refer to."
+    )
+    retry: RetryFile = Field(default_factory=RetryFile, description="Patience with one number.")
+    guards: GuardsFile = Field(default_factory=GuardsFile, description="Defaults for every plan's guards.")
+    log: LogFile = Field(default_factory=LogFile, description="Logs.")
+    ledger: Annotated[Literal["sqlite"], choice("sqlite")] = Field(
+        default="sqlite", description="Where runs are recorded: sqlite, in the state folder."
+    )

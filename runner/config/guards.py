@@ -1,0 +1,55 @@
+"""Guards from a config or a plan: laid over the defaults, with every protected number checked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runner import e164
+from runner.config.grammar import GuardsFile
+from runner.document import Mapping, Node, Page, Scalar, Sequence, quoted, tables
+from runner.document.schema import validate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from runner.policy import Guards
+
+
+def read_guards(node: Node | None, page: Page, defaults: Guards) -> tuple[Guards, list[bytes]]:
+    """Return the guards of one ``guards:`` mapping over ``defaults``, and the bytes of the files it names.
+
+    What is set wins over the default, but protected numbers add up: a plan cannot lift what the config protects.
+    """
+    if node is None or (model := validate(GuardsFile, node, page, "`guards`")) is None:
+        return defaults, []
+    assert isinstance(node, Mapping)  # noqa: S101 - or it would not be valid
+    data, listed = _protected_file(node.get("protect_from"), page)
+    protect = node.get("protect")
+    inline = protect.items if isinstance(protect, Sequence) else []
+    entries = _patterns(page, (item for item in inline if isinstance(item, Scalar)))
+    values = model.model_dump(exclude_unset=True, exclude={"protect", "protect_from", "batches"})
+    if model.batches:
+        values["batches"] = model.batches
+    return replace(defaults, **values, protect=tuple(dict.fromkeys([*defaults.protect, *entries, *listed]))), data
+
+
+def _protected_file(node: Node | None, page: Page) -> tuple[list[bytes], list[str]]:
+    if not isinstance(node, Scalar) or not node.text:
+        return [], []
+    table = tables.load(Path(page.name).parent / node.text, page, node)
+    return ([table.data], _patterns(table.page, (number for number, _ in table.rows))) if table else ([], [])
+
+
+def _patterns(page: Page, entries: Iterable[Scalar]) -> list[str]:
+    """Return the entries as text, after noting each that is neither a number nor the beginning of one with ``*``."""
+    kept: list[str] = []
+    for entry in entries:
+        text = entry.text or ""
+        if "*" in text and not e164.is_pattern(text):
+            page.problem(entry, f"{quoted(text)} is not a pattern; write `+`, some digits and one `*` at the end")
+        elif "*" not in text and (complaint := e164.check(text)):
+            page.problem(entry, complaint)
+        kept.append(text)
+    return kept

@@ -1,0 +1,90 @@
+"""From a file and the environment to Settings, or to every problem at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import platformdirs
+
+from runner.config.accounts import read_accounts
+from runner.config.environment import overlay
+from runner.config.grammar import ConfigFile, LogFile, RetryFile
+from runner.config.guards import read_guards
+from runner.config.settings import LogSettings, Settings
+from runner.document import CONFIG_LIMIT, Findings, Mapping, Node, Page, compose, decode, read, schema
+from runner.errors import InputError, Problem
+from runner.policy import Guards, RetryPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping as Environ
+
+VARIABLE = "TEARDOWN_CONFIG"
+
+
+def find(option: str | None, environ: Environ[str, str]) -> Path | None:
+    """Return the config to use: ``--config``, else $TEARDOWN_CONFIG, ./config.yaml, the XDG config folder, else None.
+
+    InputError when a file that was asked for by option or variable is not there.
+    """
+    if option is not None:
+        return _explicit(option, "--config")
+    if VARIABLE in environ:
+        return _explicit(environ[VARIABLE], f"environment variable {VARIABLE}")
+    usual = (Path("config.yaml"), _user_folder(environ) / "config.yaml")
+    return next((path for path in usual if path.is_file()), None)
+
+
+def load(path: Path | None, environ: Environ[str, str]) -> Settings:
+    """Read the config at ``path`` (None: only defaults) and lay the overrides of ``environ`` over it.
+
+    InputError with all problems, each at ``file:line:column`` or at its environment variable.
+    """
+    findings = Findings()
+    page = findings.page(str(path) if path else "config")
+    root = compose(decode(read(path, CONFIG_LIMIT), page.name), page) if path else Mapping([], 0, 0)
+    if isinstance(root, Mapping):
+        root = overlay(root, environ, page)
+    settings = _settings(root, environ, page)
+    findings.check()
+    return replace(settings, path=path, warnings=findings.warnings)
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a config."""
+    return schema.json_schema(ConfigFile, "Config of teardown")
+
+
+def _settings(root: Node, environ: Environ[str, str], page: Page) -> Settings:
+    """Return what could be read; problems are on ``page``."""
+    get = root.get if isinstance(root, Mapping) else dict[str, Node]().get
+    log, retry = get("log"), get("retry")
+    log_file = (schema.validate(LogFile, log, page, "`log`") if log else None) or LogFile()
+    retry_file = (schema.validate(RetryFile, retry, page, "`retry`") if retry else None) or RetryFile()
+    if retry and retry_file.max_delay < retry_file.base_delay:
+        page.problem(retry, "`max_delay` is shorter than `base_delay`; make it at least as long")
+    accounts = read_accounts(get("accounts"), environ, page)
+    guards, _ = read_guards(get("guards"), page, Guards())
+    given = {"accounts": {}, "retry": retry_file, "log": log_file, "guards": ConfigFile().guards}
+    schema.validate(ConfigFile, root, page, "the config", given)
+    return Settings(
+        accounts=accounts,
+        retry=RetryPolicy(**retry_file.model_dump()),
+        guards=guards,
+        log=LogSettings(file=log_file.file, numbers=log_file.numbers),
+    )
+
+
+def _explicit(text: str, place: str) -> Path:
+    if not text.strip():
+        raise InputError([Problem(place, "is blank; name a config file, or leave it out")])
+    path = Path(text).expanduser()
+    if not path.exists():
+        raise InputError([Problem(place, f"{path} does not exist; name a config file that does")])
+    return path
+
+
+def _user_folder(environ: Environ[str, str]) -> Path:
+    folder = environ.get("XDG_CONFIG_HOME", "")
+    return Path(folder) / "teardown" if Path(folder).is_absolute() else platformdirs.user_config_path("teardown")

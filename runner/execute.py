@@ -1,0 +1,150 @@
+"""Drive ``decide`` for the items of one lane: mark, send, look, record. Workers share one iterator."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runner.decide import Case, Finish, Halt, Looked, Send, Sent, decide, wind_up
+from runner.errors import AccessDenied, NotSent, RequestError, Throttled
+from runner.lanes import Stop
+from runner.ledger import Attempt, Settled
+from runner.model import Item, Pending
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from runner.decide import Evidence, Step
+    from runner.journal import Journal
+    from runner.lanes import Lane
+    from runner.log import Log
+    from runner.model import Outcome
+    from runner.providers import Detacher
+
+_MOST_AT_ONCE = 500
+
+
+class Feed:
+    """The items of a lane that may be sent, claimed in blocks of about a second of its rate.
+
+    ``targets`` are the lane's targets by their number in the ledger; items with ids above ``after``, up to ``upto``.
+    """
+
+    def __init__(self, journal: Journal, lane: Lane, targets: Mapping[int, str | None], after: int, upto: int) -> None:
+        self._journal = journal
+        self._lane = lane
+        self._targets = targets
+        self._after = after
+        self._upto = upto
+        self._most = min(_MOST_AT_ONCE, max(lane.concurrency, int(lane.channel.pacer.rate.per_second)))
+        self._block: deque[tuple[int, str]] = deque()
+        self._lock = asyncio.Lock()
+        self._over = False
+
+    async def next(self) -> Item | None:
+        """Return an item whose mark is on the disk, or None when there are no more, or the lane has stopped."""
+        async with self._lock:
+            if not self._block and not self._over and not self._lane.stopped:
+                await self._claim()
+        return self._item(*self._block.popleft()) if self._block and not self._lane.stopped else None
+
+    def release(self, clock: Callable[[], float]) -> None:
+        """Give back what was claimed and never sent."""
+        for item, _ in self._block:
+            self._journal.settled(Settled(item, Pending(), clock()))
+        self._block.clear()
+
+    async def _claim(self) -> None:
+        account = self._lane.account
+        self._block.extend(await self._journal.claim(account, after=self._after, upto=self._upto, most=self._most))
+        self._over = not self._block
+        self._after = self._block[-1][0] if self._block else self._after
+
+    def _item(self, item: int, number: str) -> Item:
+        return Item(item, self._lane.account, self._lane.spec.name, self._targets[item >> 24], number)
+
+
+@dataclass(slots=True)
+class Execution:
+    """One lane's part of one batch; ``clock`` gives seconds since the epoch."""
+
+    lane: Lane
+    detacher: Detacher
+    journal: Journal
+    log: Log
+    clock: Callable[[], float]
+    finished: Callable[[Item, Outcome], None]
+
+    async def run(self, feed: Feed) -> None:
+        """Work through ``feed``; an error that is not a RequestError is a bug, and leaves the marks standing."""
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(self.lane.concurrency):
+                workers.create_task(self._work(feed))
+        feed.release(self.clock)
+
+    async def _work(self, feed: Feed) -> None:
+        while item := await feed.next():
+            await self._settle(item)
+
+    async def _settle(self, item: Item) -> None:
+        lane, case, sent = self.lane, Case(), 0
+        step: Step = Send()
+        evidence: Evidence = Sent()
+        log = self.log.bind(account=item.account, provider=item.provider, target=item.target, number=item.number)
+        while not isinstance(step, Finish | Halt):
+            await lane.wait_before(step, evidence.error)
+            evidence = await (self._send(item, sent + 1, log) if isinstance(step, Send) else self._look(item))
+            sent += isinstance(evidence, Sent) and not isinstance(evidence.error, NotSent)
+            away = lane.channel.away and not lane.stopped
+            case, step = decide(case, evidence, lane.policy, roll=lane.roll(), away=away)
+            lane.mind_silence()
+            step = wind_up(case, step) if lane.stopped else step
+            if isinstance(step, Send):
+                lane.channel.tally.retries += 1
+                log.info("number.retry", attempt=sent, wait_s=round(step.after, 3), error=str(case.error))
+        if isinstance(step, Halt):
+            lane.stop(stop_for(step.error))
+        verified = getattr(step.outcome, "confirmed_by", None) == "verification"
+        self.journal.settled(Settled(item.id, step.outcome, self.clock(), sent, verified=verified))
+        self.finished(item, step.outcome)
+
+    async def _send(self, item: Item, attempt: int, log: Log) -> Evidence:
+        started, error = self.clock(), None
+        tick = asyncio.get_running_loop().time()
+        try:
+            await self.detacher.detach(item.target, item.number)
+        except NotSent as unsent:
+            return Sent(unsent)
+        except RequestError as failure:
+            error = failure
+        latency = (asyncio.get_running_loop().time() - tick) * 1000
+        self.journal.attempted(Attempt(item.id, started, latency, error.fault if error else None))
+        log.debug(
+            "number.attempt",
+            attempt=attempt,
+            latency_ms=round(latency, 1),
+            http_status=error.status if error else 200,
+            error=str(error) if error else None,
+        )
+        return Sent(error)
+
+    async def _look(self, item: Item) -> Evidence:
+        try:
+            return Looked(await self.detacher.look(item.target, item.number))
+        except RequestError as error:
+            return Looked(error)
+
+
+def stop_for(error: RequestError) -> Stop:
+    """Return why a lane stops that cannot go on because of ``error``."""
+    match error:
+        case AccessDenied():
+            return Stop(
+                "access_denied", f"the provider refuses the account's credentials ({error}); nothing more is sent"
+            )
+        case Throttled():
+            return Stop("throttled", f"the provider throttles for longer than retry.max_throttle_wait ({error})")
+        case _:
+            return Stop("provider_away", f"the provider stayed away ({error})")

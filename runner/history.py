@@ -1,0 +1,247 @@
+"""Reading the ledger: what runs there are, and what is known of each of their items."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from runner.model import OPEN, TROUBLED, Fault, State
+from runner.records import ItemRecord, LaneRecord, RunRecord
+from runner.tally import Tally
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection, Iterator
+
+SHIFT = 24
+"""How far an item's id holds its target's number shifted left; the rest is its place there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One group of a run; ``whole`` while its plan says ``all`` and nobody has looked yet."""
+
+    no: int
+    account: str
+    provider: str
+    target: str | None
+    whole: bool
+    if_missing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How one item stands: whether a look ever saw it attached, whether all that was sent is one refused attempt."""
+
+    id: int
+    number: str
+    state: State
+    known: bool
+    attempts: int
+    verified: bool
+    only_refused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """How many items of a target stand alike."""
+
+    target: int
+    state: State
+    seen: bool
+    reason: str | None
+    count: int
+
+
+class History:
+    """Reads from an open ledger; KeyError for a run that it does not hold."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def runs(self) -> list[RunRecord]:
+        """Return every run, newest first."""
+        return [_run(row) for row in self._db.execute(f"SELECT {_RUN} FROM run ORDER BY id DESC")]
+
+    def run(self, run_id: str) -> RunRecord:
+        """Return one run."""
+        return _run(self._one(_RUN, run_id))
+
+    def rules(self, run_id: str) -> dict[str, Any]:
+        """Return the rules that the run was begun with, as the ledger was given them."""
+        rules: dict[str, Any] = orjson.loads(self._one("rules", run_id)[0])
+        return rules
+
+    def unfinished(self, *, troubled: bool = False) -> list[RunRecord]:
+        """Return the runs for real that have items left to settle, or ``troubled`` ones, newest first."""
+        real = [run for run in self.runs() if not run.dry_run and not run.sandbox]
+        return [run for run in real if self.is_open(run.id, troubled=troubled)]
+
+    def is_open(self, run_id: str, *, troubled: bool = False) -> bool:
+        """Whether something of the run is still to be done; with ``troubled`` what failed counts as well."""
+        if any(target.whole for target in self.targets(run_id)):
+            return True
+        states = OPEN | TROUBLED if troubled else OPEN
+        marks = ", ".join("?" * len(states))
+        query = f"SELECT EXISTS (SELECT 1 FROM item WHERE id BETWEEN ? AND ? AND state IN ({marks}))"
+        return bool(self._db.execute(query, (*item_range(self._db, run_id), *states)).fetchone()[0])
+
+    def targets(self, run_id: str) -> list[Target]:
+        """Return the groups of the run, in plan order."""
+        query = (
+            "SELECT target.no, account, provider, target, whole = 1, if_missing FROM target JOIN run ON run.no = run"
+            " WHERE run.id = ? ORDER BY target.no"
+        )
+        rows = self._db.execute(query, (run_id,)).fetchall()
+        return [Target(no, account, provider, target, bool(w), bool(m)) for no, account, provider, target, w, m in rows]
+
+    def items(self, run_id: str) -> Iterator[ItemRecord]:
+        """Yield every item, in plan order."""
+        targets = {target.no: target for target in self.targets(run_id)}
+        query = f"SELECT id, {_ITEM} FROM item WHERE id BETWEEN ? AND ? ORDER BY id"
+        for row in self._db.execute(query, item_range(self._db, run_id)):
+            yield _item(row, targets[row[0] >> SHIFT])
+
+    def items_of(self, target: int, states: Collection[State]) -> list[Standing]:
+        """Return the items of one target that are in one of ``states``."""
+        marks = ", ".join("?" * len(states))
+        query = (
+            "SELECT id, number, state, before IS NOT NULL, attempts, verified,"
+            " (SELECT count(*) = 1 AND min(error_code) = 'refused' FROM attempt WHERE item = item.id)"
+            f" FROM item WHERE id BETWEEN ? AND ? AND state IN ({marks}) ORDER BY id"
+        )
+        rows = self._db.execute(query, (target << SHIFT, ((target + 1) << SHIFT) - 1, *states))
+        return [
+            Standing(no, number, State(state), bool(known), attempts, bool(verified), bool(refused))
+            for no, number, state, known, attempts, verified, refused in rows
+        ]
+
+    def tabs(self, run_id: str) -> list[Tab]:
+        """Return the run's items, counted by how they stand."""
+        columns = f"id >> {SHIFT}, state, seen, reason, count(*)"
+        query = f"SELECT {columns} FROM item WHERE id BETWEEN ? AND ? GROUP BY 1, 2, 3, 4"
+        rows = self._db.execute(query, item_range(self._db, run_id))
+        return [Tab(target, State(state), bool(seen), reason, count) for target, state, seen, reason, count in rows]
+
+    def counts(self, run_id: str) -> dict[tuple[State, bool], int]:
+        """Return how many items are in each state, apart by whether the newest pre-check saw them attached."""
+        counts: Counter[tuple[State, bool]] = Counter()
+        for tab in self.tabs(run_id):
+            counts[tab.state, tab.seen] += tab.count
+        return dict(counts)
+
+    def score(self, run_id: str) -> tuple[int, int]:
+        """Return how many of the items that something was sent for have failed, and how many have finished."""
+        query = (
+            "SELECT sum(state IN ('failed', 'unknown')), count(*) FROM item WHERE id BETWEEN ? AND ? AND attempts > 0"
+            " AND state NOT IN ('planned', 'in_flight')"
+        )
+        failures, finished = self._db.execute(query, item_range(self._db, run_id)).fetchone()
+        return failures or 0, finished
+
+    def position(self, run_id: str, nth: int, *, seen: bool) -> int:
+        """Return the id of the run's ``nth`` item (from 1), or of the ``nth`` that may be sent; else the last."""
+        first, last = item_range(self._db, run_id)
+        which = "AND seen = 1" if seen else ""
+        query = f"SELECT id FROM item WHERE id BETWEEN ? AND ? {which} ORDER BY id LIMIT 1 OFFSET ?"
+        row = self._db.execute(query, (first, last, nth - 1)).fetchone()
+        return int(row[0]) if row else last
+
+    def lanes(self, run_id: str) -> list[LaneRecord]:
+        """Return one record an account, summed over all processes, in plan order."""
+        planned: Counter[str] = Counter()
+        providers: dict[str, str] = {}
+        sizes: Counter[int] = Counter()
+        for tab in self.tabs(run_id):
+            sizes[tab.target] += tab.count
+        for target in self.targets(run_id):
+            providers.setdefault(target.account, target.provider)
+            planned[target.account] += sizes[target.no]
+        counted = self._tallies(run_id)
+        return [
+            LaneRecord(account, provider, rate, planned[account], tally)
+            for account, provider in providers.items()
+            for rate, tally in [counted.get(account, (0.0, Tally()))]
+        ]
+
+    def _tallies(self, run_id: str) -> dict[str, tuple[float, Tally]]:
+        query = "SELECT account, rate, tally FROM lane JOIN run ON run.no = run WHERE id = ? ORDER BY session"
+        sums: dict[str, tuple[float, Tally]] = {}
+        for account, rate, text in self._db.execute(query, (run_id,)):
+            fields = orjson.loads(text)
+            fields["buckets"] = Counter({int(key): count for key, count in fields["buckets"].items()})
+            tally = sums[account][1] if account in sums else Tally()
+            tally.add(Tally(**fields))
+            sums[account] = (rate, tally)
+        return sums
+
+    def _one(self, columns: str, run_id: str) -> tuple[Any, ...]:
+        row: tuple[Any, ...] | None = self._db.execute(f"SELECT {columns} FROM run WHERE id = ?", (run_id,)).fetchone()
+        if row is None:
+            raise KeyError(run_id)
+        return row
+
+
+def item_range(db: sqlite3.Connection, run_id: str) -> tuple[int, int]:
+    """Return the first and the last id that an item of the run can have."""
+    query = "SELECT min(target.no), max(target.no) FROM target JOIN run ON run.no = run WHERE run.id = ?"
+    first, last = db.execute(query, (run_id,)).fetchone()
+    return (first or 0) << SHIFT, ((last or 0) + 1 << SHIFT) - 1
+
+
+_RUN = (
+    "id, plan, dry_run, sandbox, rollback_of, reason, started_at, finished_at, ending, signal, notes,"
+    " version, host, user"
+)
+_ITEM = (
+    "number, state, seen, before, confirmed_by, reason, error_code, error_message, http_status, attempts, finished_at,"
+    " verified"
+)
+
+
+def _run(row: tuple[Any, ...]) -> RunRecord:
+    run_id, plan, dry_run, sandbox, rollback_of, reason, started_at, finished_at, ending, signal, notes, *who = row
+    known = orjson.loads(plan)
+    return RunRecord(
+        id=run_id,
+        plan_name=known["name"],
+        plan_path=known["path"],
+        plan_sha256=known["sha256"],
+        metadata=known["metadata"],
+        description=known["description"],
+        dry_run=bool(dry_run),
+        sandbox=bool(sandbox),
+        rollback_of=rollback_of,
+        reason=reason,
+        started_at=started_at,
+        finished_at=finished_at,
+        ending=ending,
+        signal=signal,
+        notes=tuple(orjson.loads(notes)),
+        version=who[0],
+        host=who[1],
+        user=who[2],
+    )
+
+
+def _item(row: tuple[Any, ...], target: Target) -> ItemRecord:
+    no, number, state, seen, before, confirmed_by, reason, code, message, status, attempts, finished_at, verified = row
+    return ItemRecord(
+        id=no,
+        account=target.account,
+        provider=target.provider,
+        target=target.target,
+        number=number,
+        state=State(state),
+        seen_attached=bool(seen),
+        confirmed_by=confirmed_by,
+        reason=reason,
+        fault=Fault(code, message, status) if code else None,
+        attempts=attempts,
+        finished_at=finished_at,
+        before=orjson.loads(before) if before else None,
+        verified=bool(verified),
+    )

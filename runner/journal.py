@@ -1,0 +1,82 @@
+"""The ledger as a running process uses it: one writer thread, marks awaited, outcomes gathered into batches."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runner.ledger import Attempt, Ledger, Settled
+    from runner.tally import Tally
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_EVERY = 0.2
+
+
+class Journal:
+    """Writes of one process about one run.
+
+    What is gathered is lost when the process is killed: then the mark stands, and a resume looks before it repeats.
+    """
+
+    def __init__(self, ledger: Ledger, run_id: str, session: str) -> None:
+        self.ledger = ledger
+        self.run_id = run_id
+        self._session = session
+        self._attempts: list[Attempt] = []
+        self._settled: list[Settled] = []
+        self._verified: list[int] = []
+        self._writer = ThreadPoolExecutor(1, "ledger")
+
+    def attempted(self, attempt: Attempt) -> None:
+        """Gather an attempt."""
+        self._attempts.append(attempt)
+
+    def settled(self, settled: Settled) -> None:
+        """Gather an outcome."""
+        self._settled.append(settled)
+
+    def verified(self, item: int) -> None:
+        """Gather that a look has seen a detached item gone."""
+        self._verified.append(item)
+
+    async def claim(self, account: str, *, after: int, upto: int, most: int) -> list[tuple[int, str]]:
+        """Return the next items of a lane; when this returns, their marks are on the disk."""
+        return await self.call(self.ledger.claim, self.run_id, account, after=after, upto=upto, most=most)
+
+    async def count(self, account: str, rate: float, tally: Tally) -> None:
+        """Record what a lane has counted."""
+        await self.call(self.ledger.count, self.run_id, self._session, account, rate, tally)
+
+    async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Write what has been gathered, then call ``function`` of the ledger, in the writer's thread."""
+        attempts, self._attempts = self._attempts, []
+        settled, self._settled = self._settled, []
+        verified, self._verified = self._verified, []
+
+        def write() -> T:
+            if attempts or settled or verified:
+                self.ledger.record(attempts, settled, verified)
+            return function(*args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._writer, write)
+
+    async def flush(self) -> None:
+        """Write what has been gathered."""
+        await self.call(lambda: None)
+
+    async def keep(self) -> None:
+        """Write what has been gathered several times a second, until cancelled."""
+        while True:
+            await asyncio.sleep(_EVERY)
+            if self._attempts or self._settled or self._verified:
+                await self.flush()
+
+    def close(self) -> None:
+        """End the writer's thread once it has written what it was given."""
+        self._writer.shutdown()

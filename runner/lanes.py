@@ -1,0 +1,119 @@
+"""A lane: one account's queue, its line to the provider, and how it is stopped. Lanes run side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from random import random
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from runner.decide import Case, Look, Looked, decide
+from runner.errors import Refused, RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from runner.channel import Channel
+    from runner.decide import Send
+    from runner.policy import RetryPolicy
+    from runner.providers import Spec
+    from runner.transport import Reply
+
+T = TypeVar("T")
+
+StopCode = Literal[
+    "signal", "access_denied", "provider_away", "throttled", "guard", "deadline", "window_closed", "operator"
+]
+_NO_USE_LOOKING = frozenset({"signal", "access_denied", "provider_away", "throttled"})
+_NOT_FOUND = 404
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why a lane takes up nothing new; ``message`` is a sentence without its account."""
+
+    code: StopCode
+    message: str
+
+    @property
+    def leaves_time_to_look(self) -> bool:
+        """Whether the provider can still be asked what became of the numbers."""
+        return self.code not in _NO_USE_LOOKING
+
+
+@dataclass(slots=True)
+class Lane:
+    """One account at work; ``drain_s`` bounds in seconds how long it takes to stop."""
+
+    account: str
+    spec: Spec
+    channel: Channel
+    policy: RetryPolicy
+    concurrency: int
+    drain_s: float
+    roll: Callable[[], float] = random
+    stopped: Stop | None = None
+    on_stop: Callable[[Lane], None] = lambda _: None
+    on_throttle: Callable[[Lane, RequestError, float], None] = lambda *_: None
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def stop(self, why: Stop) -> None:
+        """Take up nothing new, finish what is under way; only the first reason counts."""
+        if self.stopped is None:
+            self.stopped = why
+            self.channel.pacer.close(self.drain_s)
+            self._stopping.set()
+            self.on_stop(self)
+
+    async def wait(self, seconds: float) -> None:
+        """Wait for so long, or until the lane stops."""
+        if seconds > 0 and not self.stopped:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._stopping.wait()
+
+    async def wait_before(self, step: Send | Look, error: RequestError | None) -> None:
+        """Wait as ``step`` says; a pause of the whole lane is kept by its pacer, for every request."""
+        if not step.whole_lane:
+            await self.wait(step.after)
+        elif self.channel.pacer.pause(step.after) and error:
+            self.on_throttle(self, error, step.after)
+
+    def why_waiting(self) -> tuple[str | None, float | None]:
+        """Return why no request leaves at the moment and until when, on the event loop's clock; Nones otherwise."""
+        if paused := self.channel.pacer.paused_for:
+            return "throttled by the provider", asyncio.get_running_loop().time() + paused
+        return ("the provider does not answer", None) if self.channel.away else (None, None)
+
+    def mind_silence(self) -> None:
+        """Stop when nobody has answered for as long as the policy's patience lasts."""
+        silent = self.channel.silent_for
+        if silent > self.policy.patience and self.channel.away:
+            self.stop(Stop("provider_away", f"the provider has not answered for {silent:.0f} s"))
+
+
+@dataclass(slots=True)
+class PatientReads:
+    """The reads of a survey: one that fails is repeated as ``decide`` says for a look.
+
+    With ``outlast`` a provider that answers nothing at all is waited for as long as the policy's patience lasts.
+    """
+
+    lane: Lane
+    outlast: bool = False
+
+    async def get(self, path: str, parse: Callable[[Reply], T], query: Mapping[str, str | int] | None = None) -> T:
+        """Return the answer; raises the last RequestError when it gives up, a 404 at once: that is an answer."""
+        lane, case = self.lane, Case()
+        while True:
+            try:
+                return await lane.channel.get(path, parse, query)
+            except RequestError as error:
+                if lane.stopped or (isinstance(error, Refused) and error.status == _NOT_FOUND):
+                    raise
+                waitable = self.outlast and lane.channel.away and lane.channel.silent_for <= lane.policy.patience
+                case, step = decide(case, Looked(error), lane.policy, roll=lane.roll(), away=waitable)
+                if not isinstance(step, Look):
+                    raise
+                await lane.wait_before(step, error)

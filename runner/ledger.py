@@ -1,0 +1,289 @@
+"""The durable record of runs, items and attempts: one SQLite file, private to the user.
+
+Nothing is sent that was not marked here before, and the report is a fold over this and nothing else. The storage itself
+refuses a step that the table of allowed steps (`runner.model.STEPS`) forbids. Every method is one transaction.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, replace
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from runner.errors import LedgerError, StepRefused
+from runner.history import SHIFT, History, item_range
+from runner.model import STEPS, Attached, Failed, Fault, Outcome, Pending, Unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from runner.model import State
+    from runner.records import Ending, ItemRecord, LaneRecord, RunRecord
+    from runner.tally import Tally
+
+VERSION = 1
+MAX_PER_TARGET = 1 << SHIFT
+_SETTLE = (
+    "UPDATE item SET state = ?, confirmed_by = ?, reason = ?, error_code = ?, error_message = ?, http_status = ?,"
+    " finished_at = ?, attempts = attempts + ?, verified = ? WHERE id = ?"
+)
+_CLAIM = (
+    "UPDATE item SET state = 'in_flight', seen = 0, error_code = NULL, error_message = NULL, http_status = NULL,"
+    " finished_at = NULL WHERE id IN (SELECT id FROM item WHERE id > ? AND id <= ? AND seen = 1"
+    " AND (id >> 24) IN (SELECT no FROM target WHERE run = ? AND account = ?) ORDER BY id LIMIT ?) RETURNING id, number"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewTarget:
+    """One group of a plan; ``numbers`` is null for all that is attached when the pre-check looks."""
+
+    account: str
+    provider: str
+    target: str | None
+    numbers: Collection[str] | None
+    if_missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One detach request: when it left (seconds since the epoch), how long it took, and what came back."""
+
+    item: int
+    at: float
+    latency_ms: float
+    error: Fault | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of an item; ``attempts`` are those made since it was claimed."""
+
+    item: int
+    outcome: Outcome
+    at: float
+    attempts: int = 0
+    verified: bool = False
+
+
+class Ledger:
+    """An open ledger. Raises LedgerError, with the mend, for everything that the file or the disk refuses."""
+
+    def __init__(self, path: Path) -> None:
+        with translated(path):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA foreign_keys = ON")
+        self.path = path
+        self.history = History(self._db)
+        self._migrate()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def begin(self, run: RunRecord, rules: Mapping[str, Any], targets: Iterable[NewTarget]) -> None:
+        """Record a run, the rules that a resume has to hold to as well, and its items as planned, in plan order."""
+        plan: dict[str, Any] = {"name": run.plan_name, "path": run.plan_path, "sha256": run.plan_sha256}
+        plan |= {"metadata": run.metadata, "description": run.description}
+        values = {
+            "id": run.id,
+            "plan": _json(plan),
+            "rules": _json(rules),
+            "dry_run": run.dry_run,
+            "sandbox": run.sandbox,
+            "rollback_of": run.rollback_of,
+            "reason": run.reason,
+            "started_at": run.started_at,
+            "version": run.version,
+            "host": run.host,
+            "user": run.user,
+        }
+        with self._transaction() as db:
+            no = _insert(db, "run", values)
+            for each in targets:
+                row = {"run": no, "account": each.account, "provider": each.provider, "target": each.target}
+                row |= {"whole": each.numbers is None, "if_missing": each.if_missing}
+                _insert_items(db, _insert(db, "target", row), each.numbers or ())
+
+    def expand(self, target: int, found: Collection[str]) -> None:
+        """Record the numbers that a look found at a target whose plan says ``all``."""
+        with self._transaction() as db:
+            _insert_items(db, target, found)
+            db.execute("UPDATE target SET whole = 2 WHERE no = ?", (target,))
+
+    def reopen(self, run_id: str) -> None:
+        """Record that another process goes on with the run; what earlier ones saw entitles to nothing any more."""
+        with self._transaction() as db:
+            db.execute("UPDATE run SET ending = NULL, signal = NULL, finished_at = NULL WHERE id = ?", (run_id,))
+            db.execute("UPDATE item SET seen = 0 WHERE id BETWEEN ? AND ? AND seen = 1", item_range(db, run_id))
+
+    def saw(self, sightings: Iterable[tuple[int, Attached]], settled: Iterable[Settled]) -> None:
+        """Record a pre-check: items seen attached, which may be sent from now on, and those that it settled."""
+        with self._transaction() as db:
+            rows = [(_json(seen.before), item) for item, seen in sightings]
+            db.executemany(
+                "UPDATE item SET state = 'planned' WHERE id = ? AND state = 'in_flight'", [r[1:] for r in rows]
+            )
+            db.executemany("UPDATE item SET seen = 1, before = ? WHERE id = ?", rows)
+            _settle(db, settled)
+
+    def claim(self, run_id: str, account: str, *, after: int, upto: int, most: int) -> list[tuple[int, str]]:
+        """Mark the next items of a lane as in flight, durably, and return their ids and numbers in plan order.
+
+        Only items that the pre-check saw attached are taken, with ids above ``after`` and up to ``upto``.
+        """
+        with self._transaction() as db:
+            run = db.execute("SELECT no FROM run WHERE id = ?", (run_id,)).fetchone()[0]
+            return sorted(db.execute(_CLAIM, (after, upto, run, account, most)).fetchall())
+
+    def record(self, attempts: Iterable[Attempt], settled: Iterable[Settled], verified: Iterable[int] = ()) -> None:
+        """Add attempts, record outcomes (Pending is planned again), and note detached items that were seen gone."""
+        with self._transaction() as db:
+            db.executemany(
+                "INSERT INTO attempt (item, at, latency_ms, http_status, error_code) VALUES (?, ?, ?, ?, ?)",
+                [(a.item, a.at, a.latency_ms, *((a.error.http_status, a.error.code) if a.error else (200, None)))
+                 for a in attempts],
+            )  # fmt: skip
+            _settle(db, settled)
+            db.executemany("UPDATE item SET verified = 1 WHERE id = ?", [(item,) for item in verified])
+
+    def count(self, run_id: str, session: str, account: str, rate: float, tally: Tally) -> None:
+        """Record what one process has counted so far on one lane of a run."""
+        counted = asdict(replace(tally, buckets={str(key): n for key, n in tally.buckets.items()}))  # type: ignore[arg-type] # JSON keys
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO lane SELECT no, ?, ?, ?, ? FROM run WHERE id = ? ON CONFLICT (run, session, account)"
+                " DO UPDATE SET rate = excluded.rate, tally = excluded.tally",
+                (session, account, rate, _json(counted), run_id),
+            )
+
+    def finish(self, run_id: str, at: float, ending: Ending, signal: int | None, notes: Iterable[str]) -> None:
+        """Record how a process left the run; ``notes`` are added to those that stand there."""
+        with self._transaction() as db:
+            (old,) = db.execute("SELECT notes FROM run WHERE id = ?", (run_id,)).fetchone()
+            added = list(dict.fromkeys([*orjson.loads(old), *notes]))
+            db.execute(
+                "UPDATE run SET finished_at = ?, ending = ?, signal = ?, notes = ? WHERE id = ?",
+                (at, ending, signal, _json(added), run_id),
+            )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with translated(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def _migrate(self) -> None:
+        with self._transaction() as db:
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            if version > VERSION:
+                raise LedgerError(
+                    f"{self.path} was written by a newer teardown (version {version});"
+                    " use that one, or give another --state-dir"
+                )
+            if version == 0:
+                script = files("runner").joinpath("ledger.sql").read_text("utf-8")
+                for statement in _statements(script):
+                    db.execute(statement)
+                db.executemany("INSERT INTO step VALUES (?, ?)", sorted(STEPS))
+                db.execute(f"PRAGMA user_version = {VERSION}")
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFile:
+    """A ledger that is opened for each read, so that a report stays readable for as long as the file is there."""
+
+    path: Path
+
+    def run(self, run_id: str) -> RunRecord:
+        """Return one run."""
+        with closing(Ledger(self.path)) as ledger:
+            return ledger.history.run(run_id)
+
+    def items(self, run_id: str) -> Iterator[ItemRecord]:
+        """Yield every item, in plan order."""
+        with closing(Ledger(self.path)) as ledger:
+            yield from ledger.history.items(run_id)
+
+    def lanes(self, run_id: str) -> list[LaneRecord]:
+        """Return one record an account."""
+        with closing(Ledger(self.path)) as ledger:
+            return ledger.history.lanes(run_id)
+
+    def counts(self, run_id: str) -> dict[tuple[State, bool], int]:
+        """Return how many items are in each state, apart by whether the newest pre-check saw them attached."""
+        with closing(Ledger(self.path)) as ledger:
+            return ledger.history.counts(run_id)
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the file system raise into LedgerErrors about ``path``."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        if "step refused" in str(error):
+            raise StepRefused(str(error)) from error
+        raise LedgerError(f"the ledger {path} refused an entry: {error}") from error
+    except sqlite3.Error as error:
+        raise LedgerError(
+            f"the ledger {path} cannot be used: {error}; check the disk, or give another --state-dir"
+        ) from error
+    except OSError as error:
+        raise LedgerError(f"{path} cannot be written: {error.strerror}; give another --state-dir") from error
+
+
+def _insert(db: sqlite3.Connection, table: str, values: Mapping[str, Any]) -> int:
+    columns = ", ".join(values)
+    marks = ", ".join(f":{column}" for column in values)
+    cursor = db.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks})", values)  # noqa: S608 - names of our own
+    return int(cursor.lastrowid or 0)
+
+
+def _insert_items(db: sqlite3.Connection, target: int, numbers: Iterable[str]) -> None:
+    first = target << SHIFT
+    db.executemany(
+        "INSERT INTO item (id, number) VALUES (?, ?)", ((first + k, number) for k, number in enumerate(numbers))
+    )
+
+
+def _settle(db: sqlite3.Connection, settled: Iterable[Settled]) -> None:
+    db.executemany(_SETTLE, [_settled_row(each) for each in settled])
+
+
+def _settled_row(each: Settled) -> tuple[object, ...]:
+    outcome = each.outcome
+    fault = outcome.fault if isinstance(outcome, Failed | Unknown | Pending) else None
+    error = (fault.code, fault.message, fault.http_status) if fault else (None, None, None)
+    finished = None if isinstance(outcome, Pending) else each.at
+    how = (getattr(outcome, "confirmed_by", None), getattr(outcome, "reason", None))
+    return (outcome.state, *how, *error, finished, each.attempts, each.verified, each.item)
+
+
+def _statements(script: str) -> Iterator[str]:
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode()

@@ -1,0 +1,54 @@
+"""From an account to a lane that is ready to work."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from runner import providers
+from runner.channel import Channel
+from runner.credentials import GivenToken, MintedToken
+from runner.lanes import Lane
+from runner.pacing import Pacer
+from runner.transport import Transport, open_session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AsyncExitStack
+
+    from runner.begin import Options
+    from runner.config import Account, Credentials
+    from runner.credentials import Token
+    from runner.policy import RetryPolicy
+
+
+async def open_lane(
+    stack: AsyncExitStack,
+    *,
+    account: Account,
+    credentials: Credentials,
+    policy: RetryPolicy,
+    options: Options,
+    clock: Callable[[], float],
+) -> Lane:
+    """Return the lane of an account; its connections close with ``stack``."""
+    spec = providers.load(account.provider)
+    concurrency = options.concurrency or account.concurrency
+    session = await stack.enter_async_context(open_session(concurrency, account.timeout))
+    transport = Transport(session, account.timeout, known_secrets(credentials), clock)
+    pacer = Pacer(options.rates.get(account.name, account.rate))
+    token = token_of(credentials, clock)
+    channel = Channel(spec.base_url(account), transport, pacer, token, partial(spec.authorize, account))
+    return Lane(account.name, spec, channel, policy, concurrency, drain_s=account.timeout)
+
+
+def known_secrets(credentials: Credentials) -> tuple[str, ...]:
+    """Return every secret that must not be shown."""
+    return tuple(filter(None, (credentials.token, credentials.api_key, credentials.secret)))
+
+
+def token_of(credentials: Credentials, clock: Callable[[], float]) -> Token:
+    """Return the token as given, or one that is minted from a key and its secret."""
+    if credentials.token is not None:
+        return GivenToken(credentials.token)
+    return MintedToken(credentials.api_key or "", credentials.secret or "", clock)

@@ -1,0 +1,205 @@
+"""Start runs and go on with them: all that the command line does, from Python.
+
+plan = load_plan("plan.yaml", accounts_of(settings))
+report = await start(plan, settings, StateFolder(Path("state")), Options(dry_run=True))
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TextIO
+
+from runner import log, providers
+from runner.begin import Options, Rules, begin
+from runner.errors import InputError
+from runner.ledger import Ledger
+from runner.opening import known_secrets
+from runner.progress import NoProgress, Progress
+from runner.report import Report, save_all
+from runner.run import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+
+    from runner.config import Account, Credentials, Settings
+    from runner.log import ConsoleFormat, Log
+    from runner.plan import Plan
+    from runner.preview import Preview
+    from runner.records import RunRecord
+    from runner.state import StateFolder
+
+
+async def approve(_preview: Preview) -> bool:
+    """Confirm every run."""
+    return True
+
+
+@dataclass(slots=True)
+class Front:
+    """How a run talks to whoever started it; ``clock`` gives seconds since the epoch."""
+
+    console: TextIO = field(default_factory=lambda: sys.stderr)
+    console_format: ConsoleFormat = "console"
+    console_level: str = "warning"
+    progress: Progress = field(default_factory=lambda: NoProgress(sys.stderr))
+    preview: Callable[[Preview], None] = lambda _: None
+    confirm: Callable[[Preview], Coroutine[None, None, bool]] = approve
+    started: Callable[[Run], None] = lambda _: None
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    clock: Callable[[], float] = time.time
+
+
+async def start(plan: Plan, settings: Settings, state: StateFolder, options: Options, front: Front) -> Report:
+    """Run ``plan``, or look what a run would do, and return the report, which the state folder keeps as well.
+
+    Raises InputError before anything is sent when the accounts, their secrets or the selection cannot be used, and
+    LedgerError when the state folder cannot.
+    """
+    accounts = _accounts(settings, (group.account for group in plan.groups), options, front.environ)
+    with opened(state) as ledger:
+        run_id = begin(ledger, plan, options, front.clock())
+        state.keep(run_id, "plan.yaml", plan.text)
+        return await _perform(_Job(ledger, run_id, accounts, settings, state, options, front))
+
+
+async def resume(run_id: str, settings: Settings, state: StateFolder, options: Options, front: Front) -> Report:
+    """Go on with a run: look at what was in flight, then do what is left. Raises as `start` does."""
+    with opened(state) as ledger:
+        record = resumable(ledger, run_id, retry_failed=options.retry_failed)
+        names = (target.account for target in ledger.history.targets(record.id))
+        accounts = _accounts(settings, names, options, front.environ)
+        ledger.reopen(record.id)
+        return await _perform(_Job(ledger, record.id, accounts, settings, state, options, front))
+
+
+def find_resumable(state: StateFolder, run_id: str | None, *, retry_failed: bool) -> RunRecord:
+    """Return the run to go on with, the newest unfinished one by default; InputError when there is nothing to do."""
+    if not state.ledger.exists():
+        raise InputError(f"there is nothing to resume: {state.path} holds no runs")
+    with opened(state) as ledger:
+        return resumable(ledger, run_id, retry_failed=retry_failed)
+
+
+def other_runs(state: StateFolder, plan: Plan) -> list[str]:
+    """Return the ids of unfinished runs of the same plan, newest first."""
+    if not state.ledger.exists():
+        return []
+    with opened(state) as ledger:
+        unfinished = ledger.history.unfinished()
+        return [run.id for run in unfinished if run.plan_name == plan.name or run.plan_sha256 == plan.sha256]
+
+
+def resumable(ledger: Ledger, run_id: str | None, *, retry_failed: bool) -> RunRecord:
+    """Return the run to go on with, the newest unfinished one by default; InputError when there is nothing to do."""
+    if run_id is None:
+        unfinished = ledger.history.unfinished(troubled=retry_failed)
+        if not unfinished:
+            raise InputError("there is nothing to resume: every run of this state folder is finished")
+        return unfinished[0]
+    record = find_run(ledger, run_id)
+    if record.dry_run or record.sandbox:
+        kind = "a dry run" if record.dry_run else "a rehearsal against a sandbox that is gone"
+        raise InputError(f"run {run_id} cannot be resumed: it was {kind}; start a new one")
+    if not ledger.history.is_open(run_id, troubled=retry_failed):
+        mend = "" if retry_failed else "; --retry-failed takes up what failed"
+        raise InputError(f"run {run_id} has nothing to resume{mend}")
+    return record
+
+
+def find_run(ledger: Ledger, run_id: str) -> RunRecord:
+    """Return a run; InputError when the ledger has no such run."""
+    try:
+        return ledger.history.run(run_id)
+    except KeyError:
+        raise InputError(f"there is no run {run_id!r} in {ledger.path}; `teardown status` lists them") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    ledger: Ledger
+    run_id: str
+    accounts: Mapping[str, tuple[Account, Credentials]]
+    settings: Settings
+    state: StateFolder
+    options: Options
+    front: Front
+
+
+async def _perform(job: _Job) -> Report:
+    front, folder = job.front, job.state.make(job.run_id)
+    with _logged(job) as run_log:
+        run = Run(
+            ledger=job.ledger,
+            run_id=job.run_id,
+            rules=Rules.load(job.ledger.history.rules(job.run_id)),
+            options=job.options,
+            accounts=job.accounts,
+            policy=job.settings.retry,
+            log=run_log,
+            progress=front.progress,
+            clock=front.clock,
+            preview=front.preview,
+            confirm=front.confirm,
+        )
+        front.started(run)
+        try:
+            report = await run.go()
+        finally:
+            front.progress.close()
+    save_all(report, folder)
+    return report
+
+
+@contextmanager
+def _logged(job: _Job) -> Iterator[Log]:
+    front, settings = job.front, job.settings.log
+    opened = log.open(
+        job.run_id,
+        file=job.state.make(job.run_id) / "log.jsonl" if settings.file else None,
+        console=front.progress.stream,
+        console_format=front.console_format,
+        console_level=front.console_level,
+        masked=settings.numbers == "masked",
+        secrets=[secret for _, credentials in job.accounts.values() for secret in known_secrets(credentials)],
+        clock=front.clock,
+    )
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+@contextmanager
+def opened(state: StateFolder) -> Iterator[Ledger]:
+    """Open the ledger of a state folder; raises LedgerError."""
+    ledger = Ledger(state.ledger)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def _accounts(
+    settings: Settings, names: Iterable[str], options: Options, environ: Mapping[str, str]
+) -> dict[str, tuple[Account, Credentials]]:
+    """Return the accounts by name with their secrets; InputError with everything that is wrong with them."""
+    found: dict[str, tuple[Account, Credentials]] = {}
+    problems = []
+    for name in dict.fromkeys(names):
+        try:
+            if name not in settings.accounts:
+                raise InputError(f"there is no account {name!r} in the config; add it under accounts")
+            account = settings.accounts[name]
+            providers.load(account.provider)
+            found[name] = account, account.credentials(environ)
+        except InputError as error:
+            problems += error.problems
+    for name in options.rates.keys() - found.keys():
+        problems += InputError(f"--rate: the plan uses no account {name!r}").problems
+    if problems:
+        raise InputError(problems)
+    return found

@@ -1,0 +1,122 @@
+"""A lane's pace: never more than the rate in any sliding second, and pauses for the lane as a whole.
+
+Time is the event loop's, in seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections import deque
+from typing import TYPE_CHECKING
+
+from aiolimiter import AsyncLimiter
+
+from runner.errors import LaneStopped
+
+if TYPE_CHECKING:
+    from runner.policy import Rate
+    from runner.transport import Quota
+
+# Between our grant and the provider's clock lies the network, whose delay varies: a window is kept this much longer.
+_MARGIN = 1.015
+# A rate that is no whole number of requests a second is spaced evenly below this, and rounded down above.
+_SPACED_BELOW = 50
+# A provider's limit up to this many times our rate is one for about a second, and our own pace keeps it already.
+_SAME_WINDOW = 1.5
+# A wait so short does not have to be interrupted when the lane closes.
+_SHORT = 0.1
+
+
+class Pacer:
+    """Grants permission for one request at a time, at most ``rate``.
+
+    The limiter spaces the grants; it alone would let twice the rate through in its busiest second, so a log of the
+    newest grants holds each one back until a whole window has passed since the one that it would be too close to.
+    """
+
+    def __init__(self, rate: Rate) -> None:
+        self.rate = rate
+        per_second = rate.per_second
+        whole = per_second.is_integer() or per_second >= _SPACED_BELOW
+        in_window = math.floor(per_second) if whole else 1
+        self._window = in_window / per_second * _MARGIN if not whole else _MARGIN
+        burst = max(2, in_window // 20)
+        # One grant a window needs no spacing, and could wait in the limiter for longer than a stop may take.
+        self._limiter = AsyncLimiter(burst, burst / per_second) if in_window > 1 else None
+        self._grants: deque[float] = deque(maxlen=in_window)
+        self._turn = asyncio.Lock()
+        self._resumes = 0.0
+        self._left: int | None = None
+        self._resets = 0.0
+        self._closing = asyncio.Event()
+        self._closes = math.inf
+
+    async def grant(self, *, sending: bool = False) -> None:
+        """Return when one request may leave; take it directly before sending.
+
+        Raises LaneStopped once the lane closes: for what would change something at once, for a look when it could not
+        leave before the lane is closed.
+        """
+        async with self._turn:
+            if self._limiter:
+                await self._limiter.acquire()
+            loop = asyncio.get_running_loop()
+            while (wait := self._earliest() - loop.time()) > 0 or (sending and self._closing.is_set()):
+                if self._closing.is_set() and (sending or loop.time() + wait > self._closes):
+                    raise LaneStopped("the lane is stopping")
+                await self._sleep(max(wait, 0.001))
+            self._grants.append(loop.time())
+            if self._left is not None:
+                self._left -= 1
+
+    def close(self, within: float) -> None:
+        """Hold back every detach request from now on, and every look that would not leave ``within`` seconds."""
+        self._closes = asyncio.get_running_loop().time() + within
+        self._closing.set()
+
+    def pause(self, seconds: float) -> bool:
+        """Let nothing through for so long; return whether that is longer than any pause so far."""
+        until = asyncio.get_running_loop().time() + seconds
+        longer = until > self._resumes
+        self._resumes = max(self._resumes, until)
+        return longer
+
+    @property
+    def paused_for(self) -> float:
+        """Seconds until the lane's pause is over; 0 when there is none."""
+        return max(0.0, self._resumes - asyncio.get_running_loop().time())
+
+    def observe(self, quota: Quota, in_flight: int) -> None:
+        """Heed what an answer says is left of the provider's own limit, before it has to refuse.
+
+        ``in_flight`` requests are under way and not yet counted in it.
+        """
+        per_second = self.rate.per_second
+        if quota.limit is not None and per_second <= quota.limit < per_second * _SAME_WINDOW:
+            return
+        now = asyncio.get_running_loop().time()
+        left = max(0, quota.remaining - in_flight)
+        same_period = now < self._resets and self._left is not None
+        self._left = min(left, self._left) if same_period and self._left is not None else left
+        self._resets = now + quota.resets_in
+
+    async def _sleep(self, seconds: float) -> None:
+        if seconds < _SHORT or self._closing.is_set():
+            await asyncio.sleep(seconds)
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
+
+    def _earliest(self) -> float:
+        """Return the moment from which on the next request may leave."""
+        full = len(self._grants) == self._grants.maxlen
+        earliest = max(self._resumes, self._grants[0] + self._window if full else 0.0)
+        if self._left is not None and self._left <= 0:
+            if asyncio.get_running_loop().time() >= self._resets:
+                self._left = None
+            else:
+                earliest = max(earliest, self._resets)
+        return earliest

@@ -1,0 +1,112 @@
+"""The grammar of a plan, as pydantic models: all but the numbers themselves, and the JSON Schema for editors."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+from runner.config.grammar import GuardsFile  # noqa: TC001 - pydantic reads the annotation
+from runner.document import quoted
+from runner.document.schema import Line, Strict, choice, parsed
+
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})?"
+)
+_UNFIT = re.compile(r"[\s/?#\x00-\x1f\x7f]")
+_NUMBER = {
+    "anyOf": [{"type": "string", "pattern": r"^\+[1-9][0-9]{6,14}$"}, {"type": "integer", "minimum": 1_000_000}],
+    "description": "E.164: `+` and 7 to 15 digits; quotes are not needed.",
+}
+_NOTED = {
+    "type": "object",
+    "properties": {"number": _NUMBER, "note": {"type": "string", "minLength": 1}},
+    "required": ["number"],
+    "additionalProperties": False,
+}
+_NUMBERS = {
+    "anyOf": [{"const": "all"}, {"type": "array", "minItems": 1, "items": {"anyOf": [*_NUMBER["anyOf"], _NOTED]}}],
+    "description": "The numbers to detach, or `all`: whatever is attached when the pre-check looks.",
+}
+
+
+def _instant(text: str) -> datetime:
+    match = _INSTANT.fullmatch(text)
+    if not match:
+        raise ValueError(f"{quoted(text)} is not a time; write it like 2026-11-22T01:00:00+01:00")
+    if not match[2]:
+        raise ValueError(f"{quoted(text)} has no time zone; put Z or an offset like +01:00 at its end")
+    try:
+        return datetime.fromisoformat(text.upper())
+    except ValueError:
+        raise ValueError(f"{quoted(text)} is not in the calendar or on the clock; correct it") from None
+
+
+def _path_segment(text: str) -> str:
+    if not text or _UNFIT.search(text) or text in (".", ".."):
+        raise ValueError(f"{quoted(text)} cannot stand in an address; write the slug or id without blanks, /, ? and #")
+    return text
+
+
+def _first_version(value: object) -> int:
+    if value != "1":
+        raise ValueError(f"this release reads version 1, not {quoted(value)}; write `version: 1`")
+    return 1
+
+
+Instant = Annotated[datetime, parsed(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
+Slug = Annotated[str, AfterValidator(_path_segment), Field(json_schema_extra={"pattern": r"^[^\s/?#]+$"})]
+
+
+class WindowFile(Strict):
+    """When the run may start and go on; RFC 3339 times with a zone."""
+
+    not_before: Instant | None = Field(default=None, description="It does not start earlier.")
+    not_after: Instant | None = Field(default=None, description="Nothing new starts later.")
+
+
+class GroupFile(Strict):
+    """Numbers at one target of one account."""
+
+    account: Line | None = Field(default=None, description="An account of the config.")
+    provider: Line | None = Field(default=None, description="Instead of the account, where the config has one of it.")
+    bridge: Slug | None = Field(default=None, description="The slug of an Unpod bridge.")
+    gateway: Slug | None = Field(
+        default=None, description="The id of a VideoSDK gateway: detach only while attached to it."
+    )
+    numbers: Annotated[Any, WithJsonSchema(_NUMBERS)] = Field(default=None)
+    numbers_from: Line | None = Field(
+        default=None, description="A .csv with a `number` column, or a .txt with a number a line; relative to the plan."
+    )
+    note: Line | None = Field(default=None, description="A remark on all numbers of the group.")
+    if_missing: Annotated[Literal["ok", "block"], choice("ok", "block")] = Field(
+        default="block", description="Whether the target may be gone already."
+    )
+    reattach: dict[str, Any] = Field(default={}, description="What a rollback needs and the provider does not show.")
+
+
+class NumberFile(Strict):
+    """One number with its note."""
+
+    number: str
+    note: Line | None = None
+
+
+class PlanHead(Strict):
+    """A plan but for its groups, which are checked one by one."""
+
+    version: Annotated[Literal[1], BeforeValidator(_first_version)] = Field(description="The version of this grammar.")
+    name: Line = Field(description="What the run is called in log and report.")
+    description: str | None = Field(default=None, description="What it is for.")
+    metadata: dict[str, Any] = Field(default={}, description="Copied to log and report, such as a ticket.")
+    window: WindowFile | None = Field(default=None, description="When the run may start and go on.")
+    guards: GuardsFile | None = Field(default=None, description="What stops it; the defaults are the config's.")
+    teardown: Any
+
+
+class PlanFile(PlanHead):
+    """A plan of teardown: which numbers to detach from which targets."""
+
+    teardown: list[GroupFile] = Field(min_length=1, description="The numbers, by account and target.")

@@ -1,0 +1,163 @@
+"""Read-only: look at every open number of a lane, settle what needs nothing, and find what forbids a run."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from runner.ledger import Settled
+from runner.model import AlreadyDetached, Attached, Detached, Elsewhere, Gone, Skipped, State
+from runner.providers import NumberSeen, TargetSeen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from runner.history import Standing, Target
+    from runner.journal import Journal
+    from runner.model import Outcome, Seen
+    from runner.policy import Guards
+    from runner.providers import Reader
+
+_AT_ONCE = 1000
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the pre-check of one lane found: sentences that forbid the run, and others that are worth a look."""
+
+    blocks: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    census: dict[str | None, int] = field(default_factory=dict)
+    """How many numbers are attached to each target, those of the plan and all others."""
+
+
+async def expand(reader: Reader, journal: Journal, targets: Iterable[Target]) -> None:
+    """Turn each ``numbers: all`` into the items that are attached now and that no other group names."""
+    groups = list(targets)
+    for target in (each for each in groups if each.whole):
+        listed = {
+            standing.number
+            for each in groups
+            if each.target == target.target and each.no != target.no
+            for standing in await journal.call(journal.ledger.history.items_of, each.no, list(State))
+        }
+        found = [
+            sight.number
+            async for sight in reader.survey({target.target: None}, census=False)
+            if isinstance(sight, NumberSeen) and isinstance(sight.seen, Attached) and sight.number not in listed
+        ]
+        await journal.call(journal.ledger.expand, target.no, found)
+
+
+class Precheck:
+    """Looks at the items of one lane that are in one of ``states``, and records what it saw."""
+
+    def __init__(
+        self, reader: Reader, journal: Journal, guards: Guards, clock: Callable[[], float], findings: Findings
+    ) -> None:
+        self.findings = findings
+        self._reader = reader
+        self._journal = journal
+        self._guards = guards
+        self._clock = clock
+        self._open: dict[tuple[str | None, str], list[Standing]] = defaultdict(list)
+        self._sightings: list[tuple[int, Attached]] = []
+        self._settled: list[Settled] = []
+
+    async def look(self, targets: Iterable[Target], states: frozenset[State]) -> None:
+        """Survey the lane and add to the findings.
+
+        Raises RequestError when a read fails for good, because that is no evidence.
+        """
+        groups = list(targets)
+        for target in groups:
+            for standing in await self._journal.call(self._journal.ledger.history.items_of, target.no, states):
+                self._open[target.target, standing.number].append(standing)
+        may_miss = {target.target for target in groups if target.if_missing}
+        async for sight in self._reader.survey(self._by_target(), census=self._guards.needs_census):
+            match sight:
+                case NumberSeen():
+                    await self._saw(sight)
+                case TargetSeen(attached=None):
+                    self._missing(sight.target, may_miss=sight.target in may_miss)
+                case TargetSeen(attached=int(count)):
+                    self.findings.census[sight.target] = count
+        await self._trace()
+        await self._write()
+
+    async def _trace(self) -> None:
+        """Search for the numbers that are not at their target, and for those that the survey did not see at all."""
+        if self._open:
+            async for sight in self._reader.trace(self._by_target()):
+                await self._saw(sight)
+
+    def _by_target(self) -> dict[str | None, list[str]]:
+        """Return the numbers that are still to be found."""
+        numbers: dict[str | None, list[str]] = defaultdict(list)
+        for target, number in self._open:
+            numbers[target].append(number)
+        return numbers
+
+    async def _saw(self, sight: NumberSeen) -> None:
+        standings = self._open.get((sight.target, sight.number), [])
+        if isinstance(sight.seen, Attached):
+            self._sightings += [(standing.id, sight.seen) for standing in standings]
+        elif not sight.traced and any(standing.state is State.PLANNED for standing in standings):
+            return
+        else:
+            for standing in standings:
+                self._away(standing, sight)
+        self._open.pop((sight.target, sight.number), None)
+        if len(self._sightings) + len(self._settled) >= _AT_ONCE:
+            await self._write()
+
+    def _away(self, standing: Standing, sight: NumberSeen) -> None:
+        """Settle an item that is not attached to its target."""
+        seen = sight.seen
+        if standing.state is not State.PLANNED:
+            self._settle(standing, gone_after_attempt(standing, seen))
+        elif isinstance(seen, Elsewhere):
+            where = f"{sight.number} is not attached to {_place(sight.target)} but to {seen.where}"
+            if self._guards.on_drift == "block":
+                self.findings.blocks.append(f"{where}; correct the plan, or set guards.on_drift to skip")
+            else:
+                self.findings.warnings.append(where)
+                self._settle(standing, Skipped("attached_elsewhere"))
+        elif isinstance(seen, Gone):
+            if seen.reason == "unknown_to_account":
+                self.findings.warnings.append(f"{sight.number} is not known to the account; is it a typing error?")
+            self._settle(standing, AlreadyDetached(seen.reason))
+
+    def _missing(self, target: str | None, *, may_miss: bool) -> None:
+        """Settle the items of a target that does not exist, or forbid the run when it has to."""
+        standings = {key: known for key, known in self._open.items() if key[0] == target}
+        known = any(standing.known for group in standings.values() for standing in group)
+        if not may_miss and not known:
+            self.findings.blocks.append(f"{_place(target)} is not found; correct the plan, or set if_missing to ok")
+        for key, group in standings.items():
+            del self._open[key]
+            if may_miss or known:
+                for standing in group:
+                    gone = Gone("target_gone")
+                    planned = standing.state is State.PLANNED
+                    outcome = AlreadyDetached(gone.reason) if planned else gone_after_attempt(standing, gone)
+                    self._settle(standing, outcome)
+
+    def _settle(self, standing: Standing, outcome: Outcome) -> None:
+        self._settled.append(Settled(standing.id, outcome, self._clock(), verified=not isinstance(outcome, Skipped)))
+
+    async def _write(self) -> None:
+        sightings, self._sightings = self._sightings, []
+        settled, self._settled = self._settled, []
+        await self._journal.call(self._journal.ledger.saw, sightings, settled)
+
+
+def gone_after_attempt(standing: Standing, seen: Seen) -> Outcome:
+    """Return what a number is that something was sent for and that a look now sees gone from its target."""
+    reason = seen.reason if isinstance(seen, Gone) else None
+    return AlreadyDetached(reason) if standing.only_refused else Detached("verification", reason)
+
+
+def _place(target: str | None) -> str:
+    return f"target {target}" if target else "any target"

@@ -1,0 +1,95 @@
+"""What a run would do now: numbers by target, requests, and how long that takes at the accounts' rates."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runner.model import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from runner.history import Tab, Target
+    from runner.lanes import Lane
+
+
+@dataclass(frozen=True, slots=True)
+class TargetPreview:
+    """One target: how many numbers would be detached, need nothing, or are left alone; ``attached`` where counted."""
+
+    account: str
+    target: str | None
+    to_detach: int
+    already_detached: int
+    skipped: int
+    attached: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LanePreview:
+    """One lane: detaches and about how many requests they take in all, which lasts ``seconds`` at ``rate``."""
+
+    account: str
+    to_detach: int
+    requests: int
+    seconds: float
+    rate: float
+    expires_at: float | None
+    """When the account's token ends, in seconds since the epoch, where that is known."""
+
+    def sentence(self) -> str:
+        """Return the estimate in words."""
+        how_long = f"about {self.seconds:.0f} s" if self.seconds < 120 else f"about {self.seconds / 60:.0f} min"  # noqa: PLR2004 - two minutes
+        return (
+            f"{self.account}: {self.to_detach} to detach, about {self.requests} requests, {how_long} at {self.rate:g}/s"
+        )
+
+    def expiry_warning(self, now: float) -> str | None:
+        """Return a warning when the token ends before the run does."""
+        if self.expires_at is None or not self.to_detach or self.expires_at >= now + self.seconds:
+            return None
+        left = self.expires_at - now
+        when = f"ends in {left:.0f} s" if left > 0 else "has already ended"
+        return (
+            f"{self.account}: the token {when}, and the run needs about {self.seconds:.0f} s; get one that lasts longer"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What the pre-check says of the whole run; ``blocks`` forbid it, ``warnings`` do not."""
+
+    targets: tuple[TargetPreview, ...]
+    lanes: tuple[LanePreview, ...]
+    blocks: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def to_detach(self) -> int:
+        """How many numbers would be detached."""
+        return sum(target.to_detach for target in self.targets)
+
+
+def preview_targets(
+    targets: Iterable[Target], tabs: Iterable[Tab], census: Mapping[tuple[str, str | None], int]
+) -> tuple[TargetPreview, ...]:
+    """Return one preview per account and target, groups of the same target added up, in plan order."""
+    places = {target.no: (target.account, target.target) for target in targets}
+    sums: dict[tuple[str, str | None], Counter[str]] = {place: Counter() for place in places.values()}
+    for tab in tabs:
+        key = "to_detach" if tab.seen else str(tab.state)
+        sums[places[tab.target]][key] += tab.count
+    return tuple(
+        TargetPreview(*place, c["to_detach"], c[State.ALREADY_DETACHED], c[State.SKIPPED], census.get(place))
+        for place, c in sums.items()
+    )
+
+
+def preview_lane(lane: Lane, to_detach: int, *, verify: bool) -> LanePreview:
+    """Return the estimate of a lane: its looks so far stand for those of the verification."""
+    looks = lane.channel.tally.requests
+    ahead = to_detach + (looks if verify and to_detach else 0)
+    rate = lane.channel.pacer.rate.per_second
+    return LanePreview(lane.account, to_detach, looks + ahead, ahead / rate, rate, lane.channel.token.expires_at)

@@ -1,0 +1,53 @@
+"""A line every few seconds, for a file or a scheduler's log."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from runner.log import plain
+from runner.progress.facts import Board
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_EVERY = 5.0
+
+
+class LineProgress(Board):
+    """A line every few seconds, for a file or a scheduler's log."""
+
+    _last = ""
+
+    def phase(self, name: str) -> None:
+        """Say what is being done now, on a line of its own."""
+        super().phase(name)
+        self._write(f"teardown: {plain(name)}")
+
+    def tick(self) -> None:
+        """Write a line, when it is time to."""
+        if self._due(_EVERY):
+            self._write(self._line())
+
+    def close(self) -> None:
+        """Write the last state, unless it was the last line."""
+        self._mark()
+        if self._lanes:
+            self._write(self._line())
+
+    def _line(self) -> str:
+        facts = [self._counts(), f"{self._rate():.1f}/s", f"ETA {self._eta()}", *self._waits()]
+        return f"teardown: {self._done}/{self._total} {', '.join(filter(None, facts))}"
+
+    def _waits(self) -> Iterator[str]:
+        now = self._clock()
+        for facts in self._lanes.values():
+            if facts.reason:
+                yield f"{plain(facts.account)} {facts.wait_text(now)}"
+
+    def _write(self, line: str) -> None:
+        if line != self._last:
+            self._last = line
+            with suppress(OSError, ValueError):  # nobody reads any more: no reason to stop
+                self._out.write(line + "\n")
+                self._out.flush()

@@ -1,0 +1,208 @@
+"""Unpod: numbers on voice bridges.
+
+Facts from docs.unpod.dev/api (telephony, authentication) and docs.unpod.ai/api/overview; where these contradict each
+other, both are accepted. HTTP 206 is this backend's way of refusing, every path ends with a slash, and a bridge's
+detail shows the secrets of its provider configuration, of which only the id is kept.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from runner.errors import Refused, UnexpectedAnswer
+from runner.model import Attached, Elsewhere, Gone
+from runner.paging import Page, read_all
+from runner.providers import NumberSeen, Spec, TargetSeen, canonical, expect
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Mapping
+
+    from runner.config import Account
+    from runner.model import Seen
+    from runner.providers import Http, Reads, Sight, Wanted
+    from runner.transport import Reply
+
+_BRIDGES = "/telephony/bridges/"
+_NUMBERS = "/telephony/numbers/"
+_PAGE_SIZE = 100
+_OK = 200
+_NOT_FOUND = 404
+_BUSINESS_ERROR = 206
+_FREE_STATES = frozenset({"UNASSIGNED", "NOT_ASSIGNED", "CLOSED"})
+
+Row = dict[str, Any]
+
+
+class UnpodReader:
+    """Looks at bridges and their numbers; cannot change anything."""
+
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
+
+    async def survey(self, wanted: Wanted, *, census: bool) -> AsyncIterator[Sight]:
+        """One request per bridge: a bridge's detail shows all of its numbers."""
+        for slug, numbers in wanted.items():
+            attached = await self._attached(slug)
+            if attached is None:
+                yield TargetSeen(slug, None)
+                continue
+            for number in attached if numbers is None else numbers:
+                yield NumberSeen(slug, number, _seen(slug, attached.get(number)), traced=False)
+            if census:
+                yield TargetSeen(slug, len(attached))
+
+    async def trace(self, missing: Mapping[str | None, Collection[str]]) -> AsyncIterator[NumberSeen]:
+        """Search the other bridges, then the numbers that the organisation knows at all."""
+        lost = {number for numbers in missing.values() for number in numbers}
+        places = await self._whereabouts(lost)
+        known = await self._known() if lost - places.keys() else None
+        for slug, numbers in missing.items():
+            for number in numbers:
+                elsewhere = [place for place in places.get(number, ()) if place != slug]
+                yield NumberSeen(slug, number, _traced(number, elsewhere, known))
+
+    async def look(self, target: str | None, number: str) -> Seen:
+        """Look at the bridge's detail."""
+        attached = await self._attached(target)
+        return Gone("target_gone") if attached is None else _seen(target, attached.get(number))
+
+    async def _attached(self, slug: str | None) -> dict[str, Row] | None:
+        """Return the rows of the numbers attached to a bridge, or None when there is no such bridge."""
+        try:
+            return await self._reads.get(_path(slug), partial(_attached_rows, slug=slug))
+        except Refused as error:
+            if error.status != _NOT_FOUND:
+                raise
+            # A wrong base URL answers 404 too: only a listing that can be read and does not name the bridge settles it.
+            if slug in {each async for rows in self._bridges() for each in rows}:
+                raise UnexpectedAnswer(f"bridge {slug} is listed, but its detail is not found", status=404) from error
+            return None
+
+    def _bridges(self) -> AsyncIterator[dict[str, Row]]:
+        async def fetch(number: int) -> Page:
+            return await self._reads.get(_BRIDGES, _bridge_page, {"page": number, "page_size": _PAGE_SIZE})
+
+        return read_all(fetch, what="bridges")
+
+    async def _whereabouts(self, lost: Collection[str]) -> dict[str, list[str]]:
+        """Return the bridges to which each of the ``lost`` numbers is attached, those that are nowhere left out.
+
+        The listing may lack numbers, and never shows their state: it only tells which bridges to look at.
+        """
+        places: dict[str, list[str]] = {}
+        slugs = [slug async for rows in self._bridges() for slug, row in rows.items() if _may_hold(row, lost)]
+        for slug in slugs:
+            for number in (await self._attached(slug) or {}).keys() & lost:
+                places.setdefault(number, []).append(slug)
+        return places
+
+    async def _known(self) -> set[str] | None:
+        """Return all numbers of the organisation, or None where the server offers no such list."""
+        try:
+            return await self._reads.get(_NUMBERS, _number_set, {"include_assigned": "true"})
+        except Refused:
+            return None
+
+
+class Unpod(UnpodReader):
+    """Looks, and detaches."""
+
+    def __init__(self, http: Http) -> None:
+        super().__init__(http)
+        self._http = http
+
+    async def detach(self, target: str | None, number: str) -> None:
+        """POST disconnect-provider; success is a 200 whose body names the bridge that was asked for."""
+        path = _path(target) + "disconnect-provider/"
+        data = await self._http.post(path, partial(_data, kind=dict), {"phone_number": number})
+        if data.get("bridge_slug") != target or canonical(data.get("phone_number", number)) != number:
+            raise UnexpectedAnswer("the success that was answered names another bridge or number", code="bad_answer")
+
+
+def _path(slug: str | None) -> str:
+    return f"{_BRIDGES}{quote(slug or '', safe='')}/"
+
+
+def _data(reply: Reply, kind: type) -> Any:
+    """Return ``data`` of the documented success; Refused for a 206, UnexpectedAnswer for everything else."""
+    if reply.status == _BUSINESS_ERROR:
+        message = reply.body.get("message") if isinstance(reply.body, dict) else None
+        raise Refused(f"HTTP 206: {message or 'no explanation'}", status=reply.status)
+    if reply.status != _OK:
+        raise UnexpectedAnswer(f"HTTP {reply.status} is no documented answer", status=reply.status)
+    return expect(reply.body, kind, "data")
+
+
+def _attached_rows(reply: Reply, slug: str | None) -> dict[str, Row]:
+    data = _data(reply, dict)
+    if data.get("slug", slug) != slug:
+        raise UnexpectedAnswer(f"the answer is about another bridge than {slug}", code="bad_answer")
+    rows = expect(data, list, "numbers")
+    return {number: row for row in rows if (number := _number(row)) and _is_attached(row)}
+
+
+def _bridge_page(reply: Reply) -> Page:
+    rows = {expect(row, str, "slug"): row for row in _data(reply, list)}
+    total = reply.body.get("count")
+    return Page(rows, total if isinstance(total, int) else None)
+
+
+def _number_set(reply: Reply) -> set[str]:
+    return {number for row in _data(reply, list) if (number := _number(row))}
+
+
+def _number(row: Any) -> str | None:
+    return canonical(row.get("number")) if isinstance(row, dict) else None
+
+
+def _is_attached(row: Row) -> bool:
+    free = str(row.get("state") or "").upper() in _FREE_STATES
+    return not free and not ("provider_configuration" in row and row["provider_configuration"] is None)
+
+
+def _may_hold(bridge: Row, lost: Collection[str]) -> bool:
+    numbers = bridge.get("numbers")
+    return not isinstance(numbers, list) or any(_number(row) in lost for row in numbers)
+
+
+def _seen(slug: str | None, row: Row | None) -> Seen:
+    if row is None:
+        return Gone()
+    configuration = row.get("provider_configuration")
+    before = {
+        "bridge": slug,
+        "assignment_id": row.get("id"),
+        "number_id": row.get("number_id"),
+        "state": row.get("state"),
+        "provider_config_id": configuration.get("id") if isinstance(configuration, dict) else None,
+    }
+    return Attached({key: value for key, value in before.items() if value is not None})
+
+
+def _traced(number: str, elsewhere: list[str], known: set[str] | None) -> Seen:
+    if elsewhere:
+        return Elsewhere(", ".join(elsewhere))
+    return Gone("unknown_to_account" if known is not None and number not in known else None)
+
+
+def _authorize(account: Account, token: str) -> Mapping[str, str]:
+    headers = {"Authorization": f"Token {token}", "Content-Type": "application/json", "Accept": "application/json"}
+    if account.org_handle:
+        headers["Org-Handle"] = account.org_handle
+    if account.product_id:
+        headers["Product-Id"] = account.product_id
+    return headers
+
+
+SPEC = Spec(
+    name="unpod",
+    title="Unpod voice bridges",
+    target_key="bridge",
+    root="/api/v2/platform",
+    abilities=("check", "detach", "verify"),
+    reader=UnpodReader,
+    detacher=Unpod,
+    authorize=_authorize,
+)

@@ -1,0 +1,169 @@
+"""VideoSDK: numbers on SIP gateway pairs.
+
+Facts from docs.videosdk.live (sip/phone-numbers, authentication) and the vendor's server SDK 0.1.1. A detach clears
+both directions and keeps the number. Paths have no trailing slash, the token goes into the header as it is, the plus of
+a number is sent as ``%2B``.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from runner.errors import Refused, UnexpectedAnswer
+from runner.model import Attached, Elsewhere, Gone
+from runner.paging import Page, read_all
+from runner.providers import NumberSeen, Spec, TargetSeen, canonical, expect
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Mapping
+
+    from runner.config import Account
+    from runner.model import Seen
+    from runner.providers import Http, Reads, Sight, Wanted
+    from runner.transport import Reply
+
+_NUMBERS = "/phone-numbers"
+_PAGE_SIZE = 100
+_OK = 200
+_NOT_FOUND = 404
+
+Row = dict[str, Any]
+
+
+class VideoSDKReader:
+    """Looks at phone numbers and their gateways; cannot change anything."""
+
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
+
+    async def survey(self, wanted: Wanted, *, census: bool) -> AsyncIterator[Sight]:
+        """Read the account's list, a hundred numbers a request, or look one by one where that is less.
+
+        A number that the list does not show gets no sight: a list that shifts while it is read is no evidence.
+        """
+        asked: dict[str, list[str | None]] = {}
+        for target, numbers in wanted.items():
+            for number in numbers or ():
+                asked.setdefault(number, []).append(target)
+        whole = [target for target, numbers in wanted.items() if numbers is None]
+        if not census and not whole and len(asked) * _PAGE_SIZE <= await self._total():
+            async for sight in self.trace({target: numbers or () for target, numbers in wanted.items()}):
+                yield sight
+            return
+        attached = dict.fromkeys(wanted, 0)
+        async for rows in self._list():
+            for number, row in rows.items():
+                sights = {target: _seen(row, target) for target in wanted}
+                for target, seen in sights.items():
+                    attached[target] += isinstance(seen, Attached)
+                    if target in asked.get(number, ()) or (target in whole and isinstance(seen, Attached)):
+                        yield NumberSeen(target, number, seen)
+        for target, count in attached.items() if census else ():
+            yield TargetSeen(target, count)
+
+    async def trace(self, missing: Mapping[str | None, Collection[str]]) -> AsyncIterator[NumberSeen]:
+        """Look at each number by itself."""
+        for target, numbers in missing.items():
+            for number in numbers:
+                yield NumberSeen(target, number, await self.look(target, number))
+
+    async def look(self, target: str | None, number: str) -> Seen:
+        """Look at the number itself; one that is not found is searched for in the list before that is believed."""
+        try:
+            path = f"{_NUMBERS}/%2B{number.removeprefix('+')}"
+            return await self._reads.get(path, partial(_seen_alone, number=number, gateway=target))
+        except Refused as error:
+            if error.status != _NOT_FOUND:
+                raise
+            if number in (await self._page(1, search=number)).rows:
+                raise UnexpectedAnswer(f"{number} is listed, but not found by itself", status=404) from error
+            return Gone("unknown_to_account")
+
+    async def _total(self) -> int:
+        """Return how many numbers the account has, 0 where the provider does not say."""
+        return (await self._page(1, size=1)).total or 0
+
+    def _list(self) -> AsyncIterator[dict[str, Row]]:
+        return read_all(self._page, what="phone numbers")
+
+    async def _page(self, number: int, *, size: int = _PAGE_SIZE, search: str | None = None) -> Page:
+        query: dict[str, str | int] = {"page": number, "perPage": size} | ({"search": search} if search else {})
+        return await self._reads.get(_NUMBERS, _number_page, query)
+
+
+class VideoSDK(VideoSDKReader):
+    """Looks, and detaches."""
+
+    def __init__(self, http: Http) -> None:
+        super().__init__(http)
+        self._http = http
+
+    async def detach(self, target: str | None, number: str) -> None:  # noqa: ARG002 - the API detaches from whatever it is
+        """POST detach; success is a 200 whose body names the number that was asked for."""
+        body = await self._http.post(f"{_NUMBERS}/detach", partial(_body, kind=dict), {"phoneNumber": number})
+        if _number(body) != number:
+            raise UnexpectedAnswer("the success that was answered names another number", code="bad_answer")
+
+
+def _body(reply: Reply, kind: type) -> Any:
+    if reply.status != _OK:
+        raise UnexpectedAnswer(f"HTTP {reply.status} is no documented answer", status=reply.status)
+    return expect(reply.body, kind)
+
+
+def _number_page(reply: Reply) -> Page:
+    body = _body(reply, object)
+    rows = body if isinstance(body, list) else expect(body, list, "data")
+    info = body.get("pageInfo") or body.get("pagination") if isinstance(body, dict) else None
+    total = info.get("total") if isinstance(info, dict) else None
+    named = {e164: row for row in rows if (e164 := _number(row))}
+    return Page(named, total if isinstance(total, int) else None)
+
+
+def _seen_alone(reply: Reply, number: str, gateway: str | None) -> Seen:
+    row = _body(reply, dict)
+    if _number(row) != number:
+        raise UnexpectedAnswer(f"the answer is about another number than {number}", code="bad_answer")
+    return _seen(row, gateway)
+
+
+def _number(row: Any) -> str | None:
+    phone = row.get("phoneNumber") if isinstance(row, dict) else None
+    return canonical(phone.get("e164")) if isinstance(phone, dict) else None
+
+
+def _seen(row: Row, gateway: str | None) -> Seen:
+    """Judge a row: attached means that a direction has a gateway, and where one is asked for, that it is this one."""
+    sides = {side: row[side] for side in ("inbound", "outbound") if side in row}
+    ids = {side: _gateway_id(value) for side, value in sides.items() if value is not None}
+    if not ids:
+        if len(sides) < 2:  # noqa: PLR2004 - a direction that is not shown is not known to be free
+            raise UnexpectedAnswer("the answer does not show both directions", code="bad_answer")
+        return Gone()
+    if gateway is not None and gateway not in ids.values():
+        return Elsewhere(", ".join(sorted({each or "an unnamed gateway" for each in ids.values()})))
+    phone = row["phoneNumber"]
+    return Attached({"phone_number_id": phone.get("phoneNumberId"), "inbound": None, "outbound": None} | ids)
+
+
+def _gateway_id(value: Any) -> str | None:
+    """Return a gateway's id: reads show the gateway, the answer to a detach only its id."""
+    found = value.get("id") if isinstance(value, dict) else value
+    return found if isinstance(found, str) else None
+
+
+def _authorize(account: Account, token: str) -> Mapping[str, str]:  # noqa: ARG001 - the protocol's signature
+    return {"Authorization": token, "Content-Type": "application/json", "Accept": "application/json"}
+
+
+SPEC = Spec(
+    name="videosdk",
+    title="VideoSDK SIP gateways",
+    target_key="gateway",
+    root="/v2/sip",
+    abilities=("check", "detach", "verify"),
+    reader=VideoSDKReader,
+    detacher=VideoSDK,
+    authorize=_authorize,
+)

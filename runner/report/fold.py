@@ -1,0 +1,228 @@
+"""The fold: what the ledger holds of a run -> what became of it. Nothing else is read, and nothing is written."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Protocol
+
+from runner.errors import TeardownError
+from runner.log import stamp
+from runner.model import Fault, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runner.records import ItemRecord, LaneRecord, RunRecord
+
+Row = dict[str, Any]
+Totals = dict[str, int]
+
+OUTCOMES = ("detached", "already_detached", "skipped", "failed", "unknown", "pending")
+"""What becomes of an item in a run that detaches, in the order in which totals show it."""
+TROUBLED = ("failed", "unknown")
+
+_OPEN_OUTCOMES = {State.PLANNED: "pending", State.IN_FLIGHT: "unknown"}
+_NO_ANSWER = Fault("no_answer", "an attempt may have been sent, and nothing has settled yet what it did")
+_BATCH = 500
+
+
+class ReportError(TeardownError):
+    """The report cannot be made or written; one sentence."""
+
+
+class Source(Protocol):
+    """What the fold reads: the ledger, or whatever holds the same records."""
+
+    def run(self, run_id: str) -> RunRecord:
+        """Return the run."""
+        ...
+
+    def items(self, run_id: str) -> Iterator[ItemRecord]:
+        """Yield its items, in the plan's order."""
+        ...
+
+    def lanes(self, run_id: str) -> list[LaneRecord]:
+        """Return its lanes."""
+        ...
+
+    def counts(self, run_id: str) -> dict[tuple[State, bool], int]:
+        """Return how many items stand at (state, whether the newest pre-check saw them attached)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a run; ``run``, ``totals`` and ``lanes`` have the shapes of ``teardown.report/1``."""
+
+    run: dict[str, Any]
+    totals: Totals
+    lanes: list[dict[str, Any]]
+    source: Source = field(repr=False, compare=False)
+
+    @property
+    def status(self) -> str:
+        """``succeeded``, ``failed``, ``aborted``, ``interrupted``, ``blocked`` or ``dry_run``."""
+        return str(self.run["status"])
+
+    @property
+    def exit_code(self) -> int | None:
+        """What the process that ran it exits with; None while the run goes on, or when it was killed."""
+        code: int | None = self.run["exit_code"]
+        return code
+
+    def numbers(self) -> Iterator[Row]:
+        """Yield a row per item in the plan's order, read from the ledger again: they never sit in memory together.
+
+        Raises ReportError after the last row when the rows of an ended run are not what the totals say.
+        """
+        seen: Counter[str] = Counter()
+        for item in self.source.items(self.run["id"]):
+            row = _row(item, dry_run=self.run["dry_run"])
+            seen[row["outcome"]] += 1
+            yield row
+        wanted = {outcome: self.totals[outcome] for outcome in self.totals if outcome != "planned"}
+        if seen.total() != self.totals["planned"] or (self.run["finished_at"] and seen != Counter(wanted)):
+            raise ReportError(f"the rows of run {self.run['id']} are not what its totals say; write the report again")
+
+    def batches(self) -> Iterator[list[Row]]:
+        """Yield the same rows, some hundreds at a time."""
+        rows = self.numbers()
+        while batch := list(islice(rows, _BATCH)):
+            yield batch
+
+
+def fold(source: Source, run_id: str) -> Report:
+    """Fold what ``source`` holds of the run into its report; ReportError when the counts do not add up to the plan."""
+    run, lanes = source.run(run_id), source.lanes(run_id)
+    totals = _totals(run, sum(lane.planned for lane in lanes), source.counts(run_id))
+    status, exit_code = verdict(run, totals)
+    return Report(_run(run, status, exit_code), totals, [_lane(lane) for lane in lanes], source)
+
+
+def verdict(run: RunRecord, totals: Totals) -> tuple[str, int | None]:
+    """Status and exit code, from the report alone; the first line that fits decides.
+
+    ============================================  ===========  ============
+    the run                                       status       exit code
+    ============================================  ===========  ============
+    goes on, or was killed (no ending)            interrupted  null
+    was refused before the first detach           blocked      3
+    a signal ended it, and pending or unknown     interrupted  128 + signal
+    was a dry run that looked at everything       dry_run      0
+    anything pending                              aborted      5
+    anything failed or unknown                    failed       4
+    else                                          succeeded    0
+    ============================================  ===========  ============
+
+    So a signal that came when everything was settled anyway counts as finished. A dry run that was stopped half-way
+    is interrupted or aborted like any other; one that finished is ``dry_run`` whatever it saw.
+    """
+    pending, troubled = totals["pending"], totals["failed"] + totals["unknown"]
+    if run.ending is None:
+        return "interrupted", None
+    if run.ending == "blocked":
+        return "blocked", 3
+    if run.ending == "interrupted" and pending + totals["unknown"]:
+        return "interrupted", 128 + (run.signal or signal.SIGINT)
+    if run.dry_run and (run.ending == "finished" or not pending):
+        return "dry_run", 0
+    if pending:
+        return "aborted", 5
+    return ("failed", 4) if troubled else ("succeeded", 0)
+
+
+def outcome_of(state: State, *, seen_attached: bool, dry_run: bool) -> str:
+    """Return what the report calls an item that stands at ``state``."""
+    if dry_run and seen_attached and state is State.PLANNED:
+        return "would_detach"
+    return _OPEN_OUTCOMES.get(state, state.value)
+
+
+def _totals(run: RunRecord, planned: int, counts: dict[tuple[State, bool], int]) -> Totals:
+    names = (*OUTCOMES, "would_detach") if run.dry_run else OUTCOMES
+    totals = {"planned": planned, **dict.fromkeys(names, 0)}
+    for (state, seen_attached), count in counts.items():
+        totals[outcome_of(state, seen_attached=seen_attached, dry_run=run.dry_run)] += count
+    counted = sum(totals.values()) - planned
+    if counted != planned:
+        raise ReportError(f"the ledger holds {counted} items of run {run.id}, and its plan has {planned}: no report")
+    return totals
+
+
+def _run(run: RunRecord, status: str, exit_code: int | None) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "status": status,
+        "exit_code": exit_code,
+        "dry_run": run.dry_run,
+        "plan": {
+            "name": run.plan_name,
+            "path": run.plan_path,
+            "sha256": run.plan_sha256,
+            "metadata": run.metadata,
+            "description": run.description,
+        },
+        "rollback_of": run.rollback_of,
+        "reason": run.reason,
+        "sandbox": run.sandbox,
+        "signal": run.signal,
+        "notes": list(run.notes),
+        "started_at": stamp(run.started_at),
+        "finished_at": _stamp(run.finished_at),
+        "duration_s": None if run.finished_at is None else round(run.finished_at - run.started_at, 3),
+        "version": run.version,
+        "host": run.host,
+        "user": run.user,
+    }
+
+
+def _lane(lane: LaneRecord) -> dict[str, Any]:
+    tally = lane.tally
+    return {
+        "account": lane.account,
+        "provider": lane.provider,
+        "planned": lane.planned,
+        "requests": tally.requests,
+        "retries": tally.retries,
+        "throttled": tally.throttled,
+        "rate": lane.rate,
+        "achieved_rate": round(tally.requests / tally.active_s, 2) if tally.active_s > 0 else None,
+        "latency_ms": {
+            "p50": _rounded(tally.percentile(50)),
+            "p95": _rounded(tally.percentile(95)),
+            "max": _rounded(tally.longest_ms if tally.buckets else None),
+        },
+    }
+
+
+def _row(item: ItemRecord, *, dry_run: bool) -> Row:
+    fault = _NO_ANSWER if item.state is State.IN_FLIGHT else item.fault
+    return {
+        "number": item.number,
+        "account": item.account,
+        "provider": item.provider,
+        "target": item.target,
+        "outcome": outcome_of(item.state, seen_attached=item.seen_attached, dry_run=dry_run),
+        "confirmed_by": item.confirmed_by,
+        "verified": item.verified,
+        "reason": item.reason,
+        "attempts": item.attempts,
+        "finished_at": _stamp(item.finished_at),
+        "before": item.before,
+        "error": _error(fault) if fault else None,
+    }
+
+
+def _stamp(seconds: float | None) -> str | None:
+    return None if seconds is None else stamp(seconds)
+
+
+def _rounded(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else round(milliseconds, 1)
+
+
+def _error(fault: Fault) -> dict[str, Any]:
+    return {"code": fault.code, "message": fault.message, "http_status": fault.http_status}

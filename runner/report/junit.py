@@ -1,0 +1,73 @@
+"""JUnit XML for a CI's test view: a suite per account and target, a case per number."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from itertools import groupby
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import quoteattr
+
+from runner.report.words import where, why
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from runner.report.fold import Report, Row
+
+_ELEMENTS = {"failed": "failure", "unknown": "failure", "skipped": "skipped", "pending": "skipped"}
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class Junit:
+    """Numbers that failed or are unknown are failures, skipped and pending ones are skipped.
+
+    A suite carries its counts in front of its cases, so the rows are read once more, before they are written.
+    """
+
+    def __init__(self, report: Report, stream: TextIO) -> None:
+        self._stream, self._suite = stream, ""
+        suites = groupby(report.numbers(), where)
+        self._counts = iter([Counter(row["outcome"] for row in rows) for _, rows in suites])
+        name = _attribute(report.run["plan"]["name"])
+        outcomes = Counter({outcome: count for outcome, count in report.totals.items() if outcome != "planned"})
+        stream.write(f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name={name} {_counts(outcomes)}>\n')
+
+    def add(self, rows: list[Row]) -> None:
+        """Write a case per row, and a suite around those that stand together at one account and target."""
+        for suite, cases in groupby(rows, where):
+            if suite != self._suite:
+                self._close()
+                self._stream.write(f"<testsuite name={_attribute(suite)} {_counts(next(self._counts))}>\n")
+                self._suite = suite
+            self._stream.writelines(map(_case, cases))
+
+    def end(self) -> None:
+        """Close the last suite and the document."""
+        self._close()
+        self._stream.write("</testsuites>\n")
+
+    def _close(self) -> None:
+        if self._suite:
+            self._stream.write("</testsuite>\n")
+
+
+def _case(row: Row) -> str:
+    name, suite = _attribute(row["number"]), _attribute(where(row))
+    element = _ELEMENTS.get(row["outcome"])
+    if element is None:
+        return f"<testcase name={name} classname={suite}/>\n"
+    kind = f" type={_attribute(row['error']['code'])}" if element == "failure" and row["error"] else ""
+    message = _attribute(": ".join(filter(None, [row["outcome"], why(row)])))
+    return f"<testcase name={name} classname={suite}><{element}{kind} message={message}/></testcase>\n"
+
+
+def _counts(outcomes: Counter[str]) -> str:
+    elements: Counter[str | None] = Counter()
+    for outcome, count in outcomes.items():
+        elements[_ELEMENTS.get(outcome)] += count
+    return f'tests="{outcomes.total()}" failures="{elements["failure"]}" errors="0" skipped="{elements["skipped"]}"'
+
+
+def _attribute(text: str) -> str:
+    return quoteattr(_NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text))

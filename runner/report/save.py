@@ -1,0 +1,123 @@
+"""Where a report goes: to a stream, or to files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import ExitStack, contextmanager, suppress
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import orjson
+
+from runner.errors import InputError
+from runner.report.fold import ReportError
+from runner.report.html import Html
+from runner.report.junit import Junit
+from runner.report.markdown import Markdown
+from runner.report.tables import Csv, DetachedCsv, Json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import TextIO
+
+    from runner.report.fold import Report
+    from runner.report.tables import Writer
+
+    MakeWriter = Callable[[Report, TextIO], Writer]
+
+Format = Literal["json", "csv", "md", "html", "junit"]
+
+_WRITERS: dict[Format, MakeWriter] = {"json": Json, "csv": Csv, "md": Markdown, "html": Html, "junit": Junit}
+_ENDINGS: dict[str, Format] = {".json": "json", ".csv": "csv", ".md": "md", ".html": "html", ".xml": "junit"}
+
+FORMATS: tuple[Format, ...] = tuple(_WRITERS)
+
+
+def write(report: Report, form: Format, stream: TextIO) -> None:
+    """Write the report to ``stream`` row by row; ReportError after the last when they belie the totals."""
+    _pour(report, [_WRITERS[form](report, stream)])
+
+
+def save(report: Report, path: Path, form: Format | None = None) -> None:
+    """Write the report to the file ``path`` (0600), whole or not at all; its ending chooses where ``form`` does not.
+
+    Raises InputError for an ending that stands for no format, ReportError when the file cannot be written.
+    """
+    _save(report, {path: _WRITERS[form or format_of(path)]})
+
+
+def save_all(report: Report, folder: Path) -> None:
+    """Write ``report.json``, ``report.html`` and ``detached.csv`` into ``folder`` (made 0700), in one reading."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    names: dict[str, MakeWriter] = {"report.json": Json, "report.html": Html, "detached.csv": DetachedCsv}
+    _save(report, {folder / name: make for name, make in names.items()})
+
+
+def format_of(path: Path) -> Format:
+    """Return the format that the ending of ``path`` stands for; InputError names the five otherwise."""
+    form = _ENDINGS.get(path.suffix.lower())
+    if form is None:
+        raise InputError(f"{str(path)!r} does not say what to write; let it end in .json, .csv, .md, .html or .xml")
+    return form
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of ``teardown.report/1``."""
+    schema: dict[str, Any] = orjson.loads((files("runner.report") / "schema.json").read_bytes())
+    return schema
+
+
+def _save(report: Report, makers: dict[Path, MakeWriter]) -> None:
+    with ExitStack() as stack:
+        streams = {path: stack.enter_context(_replacing(path)) for path in makers}
+        _pour(report, [make(report, streams[path]) for path, make in makers.items()])
+
+
+def _pour(report: Report, writers: list[Writer]) -> None:
+    for rows in report.batches():
+        for writer in writers:
+            writer.add(rows)
+    for writer in writers:
+        writer.end()
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[TextIO]:
+    """Hand out a file that takes the place of ``path`` when all went well; a pipe or a device is written as it is."""
+    try:
+        with _straight(path) if _is_special(path) else _beside(path.resolve()) as stream:
+            yield stream
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _straight(path: Path) -> TextIO:
+    return path.open("w", encoding="utf-8", newline="")
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[TextIO]:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(handle)
+        Path(name).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise
+
+
+def _is_special(path: Path) -> bool:
+    return path.exists() and not path.is_file()
+
+
+def _unwritable(path: Path, error: OSError) -> ReportError:
+    return ReportError(f"{path}: cannot write the report there ({error.strerror}); name a file you may write")

@@ -1,0 +1,125 @@
+"""The writers of tables for machines: json, one row a line, and csv for spreadsheets."""
+
+from __future__ import annotations
+
+import csv
+import re
+from typing import TYPE_CHECKING, Any, Protocol
+
+import orjson
+
+from runner.log import plain
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from runner.report.fold import Report, Row
+
+SCHEMA = "teardown.report/1"
+
+_COLUMNS = (
+    "number",
+    "account",
+    "provider",
+    "target",
+    "outcome",
+    "confirmed_by",
+    "verified",
+    "reason",
+    "attempts",
+    "finished_at",
+    "error_code",
+    "error_message",
+    "http_status",
+)
+_DETACHED_COLUMNS = ("number", "account", "provider", "target", "confirmed_by", "finished_at")
+_FORMULA = ("=", "+", "-", "@")
+_NUMBER = re.compile(r"\+[0-9]+")
+
+
+class Writer(Protocol):
+    """Takes a report's rows, some at a time and in order, and writes them as it sees fit."""
+
+    def add(self, rows: list[Row]) -> None:
+        """Take some more rows."""
+        ...
+
+    def end(self) -> None:
+        """Write what remains: there are no more rows."""
+        ...
+
+
+class Json:
+    """``report.json``: the head, then one row a line, so that it can be read with line tools as well."""
+
+    def __init__(self, report: Report, stream: TextIO) -> None:
+        self._stream, self._separator = stream, "\n"
+        head = {"schema": SCHEMA, "run": report.run, "totals": report.totals, "lanes": report.lanes}
+        parts = [f'"{key}":{_encode(value)}' for key, value in head.items()]
+        stream.write("{" + ",\n".join([*parts, '"numbers":[']))
+
+    def add(self, rows: list[Row]) -> None:
+        """Write a line per row."""
+        self._stream.write(self._separator + ",\n".join(map(_encode, rows)))
+        self._separator = ",\n"
+
+    def end(self) -> None:
+        """Close the document."""
+        self._stream.write("\n]}\n")
+
+
+class Csv:
+    """A row per number; ``before`` is left to the JSON report."""
+
+    def __init__(self, _report: Report, stream: TextIO) -> None:
+        self._csv = csv.writer(stream, lineterminator="\n")
+        self._csv.writerow(_COLUMNS)
+
+    def add(self, rows: list[Row]) -> None:
+        """Write a line per row."""
+        self._csv.writerows(_cells(_flat(row), _COLUMNS) for row in rows)
+
+    def end(self) -> None:
+        """Write nothing more."""
+
+
+class DetachedCsv:
+    """``detached.csv``: the numbers that this run detached, and no others."""
+
+    def __init__(self, _report: Report, stream: TextIO) -> None:
+        self._csv = csv.writer(stream, lineterminator="\n")
+        self._csv.writerow(_DETACHED_COLUMNS)
+
+    def add(self, rows: list[Row]) -> None:
+        """Write a line per detached row."""
+        self._csv.writerows(_cells(row, _DETACHED_COLUMNS) for row in rows if row["outcome"] == "detached")
+
+    def end(self) -> None:
+        """Write nothing more."""
+
+
+def _encode(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _flat(row: Row) -> Row:
+    error = row["error"] or {"code": None, "message": None, "http_status": None}
+    return {
+        **row,
+        "verified": "true" if row["verified"] else "false",
+        "error_code": error["code"],
+        "error_message": error["message"],
+        "http_status": error["http_status"],
+    }
+
+
+def _cells(row: Row, columns: tuple[str, ...]) -> list[Any]:
+    return [_safe(row[column]) for column in columns]
+
+
+def _safe(cell: Any) -> Any:
+    """Keep a row on one line, and a spreadsheet from running a cell as a formula; a phone number is none."""
+    if not isinstance(cell, str):
+        return cell
+    text = plain(cell)
+    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text

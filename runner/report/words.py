@@ -1,0 +1,85 @@
+"""What a report says in sentences, the same on the terminal, in a ticket and on a page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runner.report.fold import TROUBLED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runner.report.fold import Report, Row
+
+_REASONS = {
+    "unknown_to_account": "the account does not know this number",
+    "target_gone": "its target is gone",
+    "protected": "it is protected",
+    "attached_elsewhere": "it is attached elsewhere",
+    "excluded": "it was excluded on the command line",
+}
+
+
+def verdict_sentence(report: Report) -> str:
+    """Return one sentence that says how the run ended."""
+    totals = report.totals
+    planned, pending = _numbers(totals["planned"]), totals["pending"]
+    match report.status:
+        case "succeeded":
+            return f"Succeeded: {planned} planned, and none is left to do."
+        case "failed":
+            return f"Failed: {_trouble(report)}, of {planned}."
+        case "aborted":
+            return f"Aborted part-way: {pending:,} of {planned} left to do{_and_trouble(report)}."
+        case "blocked":
+            return f"Blocked before the first detach: {planned} planned, {pending:,} left to do."
+        case "dry_run":
+            return f"Dry run: {totals['would_detach']:,} of {planned} would be detached; nothing was sent."
+    how = "Not finished (still going on, or killed)" if report.exit_code is None else "Interrupted"
+    return f"{how}: {pending:,} of {planned} left to do{_and_trouble(report)}."
+
+
+def next_command(report: Report) -> str | None:
+    """Return the command that goes on from here; None where there is nothing to go on with."""
+    if report.run["dry_run"]:
+        return None
+    if report.status in {"aborted", "interrupted"}:
+        return f"teardown resume {report.run['id']}"
+    return f"teardown resume {report.run['id']} --retry-failed" if report.status == "failed" else None
+
+
+def why(row: Row) -> str:
+    """Return why a row ended as it did, empty where its outcome says it all."""
+    if row["error"]:
+        return str(row["error"]["message"])
+    return _REASONS.get(row["reason"], row["reason"] or "")
+
+
+def where(row: Row) -> str:
+    """Return account and target of a row as one word, as ``--only`` takes it."""
+    return f"{row['account']}/{row['target']}" if row["target"] else str(row["account"])
+
+
+def counted(report: Report) -> list[tuple[str, int]]:
+    """Return the outcomes that occurred and how often, in the order of the totals."""
+    return [(name, count) for name, count in report.totals.items() if count and name != "planned"]
+
+
+def troubled(report: Report) -> Iterator[Row]:
+    """Yield the rows that failed or are unknown; reads nothing where there are none."""
+    if any(report.totals[name] for name in TROUBLED):
+        yield from (row for row in report.numbers() if row["outcome"] in TROUBLED)
+
+
+def _numbers(count: int) -> str:
+    return "1 number" if count == 1 else f"{count:,} numbers"
+
+
+def _trouble(report: Report) -> str:
+    parts = {"still attached": report.totals["failed"], "unknown": report.totals["unknown"]}
+    return ", ".join(f"{count:,} {what}" for what, count in parts.items() if count)
+
+
+def _and_trouble(report: Report) -> str:
+    trouble = _trouble(report)
+    return f"; {trouble}" if trouble else ""

@@ -1,0 +1,342 @@
+"""One run from its beginning to its report: pre-check, confirm, detach, verify, report."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from secrets import token_hex
+from typing import TYPE_CHECKING
+
+from runner.begin import leave_alone
+from runner.errors import RequestError
+from runner.execute import Execution, Feed
+from runner.journal import Journal
+from runner.lanes import PatientReads, Stop
+from runner.ledger import LedgerFile
+from runner.model import OPEN, TROUBLED, Pending
+from runner.opening import open_lane
+from runner.precheck import Findings, Precheck, expand
+from runner.preview import Preview, preview_lane, preview_targets
+from runner.report import fold
+from runner.verify import Verification
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+
+    from runner.begin import Options, Rules
+    from runner.config import Account, Credentials
+    from runner.history import Standing, Target
+    from runner.lanes import Lane
+    from runner.ledger import Ledger
+    from runner.log import Log
+    from runner.model import Item, Outcome
+    from runner.policy import Guards, RetryPolicy
+    from runner.preview import TargetPreview
+    from runner.progress import Progress
+    from runner.records import Ending
+    from runner.report import Report
+
+_TICK = 0.25
+_TICKS_PER_COUNT = 4
+
+
+@dataclass(slots=True)
+class Run:
+    """One process at work on one run of the ledger; ``clock`` gives seconds since the epoch."""
+
+    ledger: Ledger
+    run_id: str
+    rules: Rules
+    options: Options
+    accounts: Mapping[str, tuple[Account, Credentials]]
+    policy: RetryPolicy
+    log: Log
+    progress: Progress
+    clock: Callable[[], float]
+    preview: Callable[[Preview], None]
+    confirm: Callable[[Preview], Coroutine[None, None, bool]]
+    lanes: dict[str, Lane] = field(default_factory=dict)
+    targets: dict[str, list[Target]] = field(default_factory=dict)
+    signal: int | None = None
+    notes: list[str] = field(default_factory=list)
+    failures: int = 0
+    finished: int = 0
+
+    async def go(self) -> Report:
+        """Do the run, or go on with it, as far as it can be done, and return its report."""
+        journal = Journal(self.ledger, self.run_id, token_hex(8))
+        self._log_start()
+        try:
+            async with AsyncExitStack() as stack:
+                await self._open_lanes(stack)
+                async with asyncio.TaskGroup() as group:
+                    helpers = [group.create_task(journal.keep()), group.create_task(self._tick(journal))]
+                    ending = await self._work(journal)
+                    for helper in helpers:
+                        helper.cancel()
+                await self._count(journal)
+            await journal.flush()
+        finally:
+            journal.close()
+        self.ledger.finish(self.run_id, self.clock(), ending, self.signal, self.notes)
+        report = fold(LedgerFile(self.ledger.path), self.run_id)
+        self.log.info("run.finished", status=report.status, exit_code=report.exit_code, **report.totals)
+        return report
+
+    def interrupt(self, signal: int) -> None:
+        """Stop every lane because of a signal: requests in flight finish, nothing new is sent."""
+        self.signal = signal
+        self.log.warning("run.interrupted", signal=signal)
+        self.stop(Stop("signal", f"interrupted by signal {signal}"))
+
+    def stop(self, why: Stop) -> None:
+        """Stop every lane."""
+        for lane in self.lanes.values():
+            lane.stop(why)
+
+    async def _work(self, journal: Journal) -> Ending:
+        if not await self._window_opens():
+            return self._ending("blocked")
+        with self._limits():
+            seen = await self._precheck(journal)
+            self.preview(seen)
+            if seen.blocks or self._interrupted():
+                return self._ending("blocked")
+            if not self.options.dry_run:
+                if seen.to_detach and not await self.confirm(seen):
+                    self.notes.append("nothing was sent: the run was not confirmed")
+                    return self._ending("blocked")
+                await self._detach(journal, seen)
+        return self._ending("stopped" if any(lane.stopped for lane in self.lanes.values()) else "finished")
+
+    def _interrupted(self) -> bool:
+        return self.signal is not None
+
+    def _ending(self, otherwise: Ending) -> Ending:
+        return "interrupted" if self._interrupted() else otherwise
+
+    async def _open_lanes(self, stack: AsyncExitStack) -> None:
+        for target in self.ledger.history.targets(self.run_id):
+            self.targets.setdefault(target.account, []).append(target)
+        for name in self.targets:
+            account, credentials = self.accounts[name]
+            lane = await open_lane(
+                stack,
+                account=account,
+                credentials=credentials,
+                policy=self.policy,
+                options=self.options,
+                clock=self.clock,
+            )
+            lane.on_stop, lane.on_throttle = self._lane_stopped, self._lane_throttled
+            self.lanes[name] = lane
+
+    async def _window_opens(self) -> bool:
+        """Whether the run may start now; with ``wait_for_window`` once it may."""
+        window, now = self.rules.window, datetime.fromtimestamp(self.clock(), UTC)
+        if window.closes_in(now) <= 0:
+            self.notes.append(f"the plan's window closed at {window.not_after}; change its not_after")
+            return False
+        if (wait := window.opens_in(now)) <= 0:
+            return True
+        if not self.options.wait_for_window:
+            self.notes.append(f"the plan's window opens at {window.not_before}; run it then, or with --wait")
+            return False
+        self.progress.phase(f"waiting for the window that opens at {window.not_before}")
+        await next(iter(self.lanes.values())).wait(wait)
+        return not self._interrupted()
+
+    @contextmanager
+    def _limits(self) -> Iterator[None]:
+        """Stop the lanes when the window closes or the deadline is reached."""
+        loop = asyncio.get_running_loop()
+        closes_in = self.rules.window.closes_in(datetime.fromtimestamp(self.clock(), UTC))
+        timers = []
+        if closes_in < math.inf:
+            closed = Stop("window_closed", f"the plan's window closed at {self.rules.window.not_after}")
+            timers.append(loop.call_later(closes_in, self.stop, closed))
+        if self.options.deadline is not None:
+            over = Stop("deadline", f"the deadline of {self.options.deadline:g} s is reached")
+            timers.append(loop.call_later(self.options.deadline, self.stop, over))
+        try:
+            yield
+        finally:
+            for timer in timers:
+                timer.cancel()
+
+    async def _precheck(self, journal: Journal) -> Preview:
+        self.progress.phase("pre-check")
+        findings = {name: Findings() for name in self.lanes}
+        await self._each_lane(lambda lane: self._look(lane, journal, findings[lane.account], expand_only=True))
+        await journal.call(leave_alone, self.ledger, self.run_id, self.rules, self.clock())
+        await self._each_lane(lambda lane: self._look(lane, journal, findings[lane.account], expand_only=False))
+        seen = await self._preview(journal, findings)
+        self.notes += [*seen.blocks, *seen.warnings]
+        self.log.info("precheck.finished", to_detach=seen.to_detach, blocks=list(seen.blocks) or None)
+        for warning in seen.warnings:
+            self.log.warning("precheck.warning", message=warning)
+        return seen
+
+    async def _look(self, lane: Lane, journal: Journal, findings: Findings, *, expand_only: bool) -> None:
+        reader = lane.spec.reader(PatientReads(lane))
+        targets = self.targets[lane.account]
+        states = OPEN | TROUBLED if self.options.retry_failed else OPEN
+        try:
+            if expand_only:
+                await expand(reader, journal, targets)
+            elif not findings.blocks:
+                await Precheck(reader, journal, self.rules.guards, self.clock, findings).look(targets, states)
+        except RequestError as error:
+            if not self.signal:
+                findings.blocks.append(f"the pre-check failed, and a failed read is no evidence: {error}")
+
+    async def _preview(self, journal: Journal, findings: Mapping[str, Findings]) -> Preview:
+        tabs = await journal.call(self.ledger.history.tabs, self.run_id)
+        every = [target for targets in self.targets.values() for target in targets]
+        census = {(name, target): n for name, found in findings.items() for target, n in found.census.items()}
+        targets = preview_targets(every, tabs, census)
+        sums = {name: sum(each.to_detach for each in targets if each.account == name) for name in self.lanes}
+        lanes = [preview_lane(self.lanes[name], count, verify=self.options.verify) for name, count in sums.items()]
+        blocks = [f"{name}: {text}" for name, found in findings.items() for text in found.blocks]
+        warnings = [f"{name}: {text}" for name, found in findings.items() for text in found.warnings]
+        blocks += guarded(self.rules.guards, targets)
+        warnings += [text for lane in lanes if (text := lane.expiry_warning(self.clock()))]
+        return Preview(targets, tuple(lanes), tuple(blocks), tuple(warnings))
+
+    async def _detach(self, journal: Journal, seen: Preview) -> None:
+        self.progress.phase("detaching")
+        self.progress.start(seen.to_detach)
+        for each in seen.lanes:
+            self.progress.lane(each.account, each.to_detach)
+        self.failures, self.finished = await journal.call(self.ledger.history.score, self.run_id)
+        after = 0
+        for upto in await journal.call(self._batches, seen.to_detach):
+            await self._each_lane(partial(self._execute, journal, after, upto))
+            await self._verify(journal)
+            after = upto
+            if all(lane.stopped for lane in self.lanes.values()):
+                return
+
+    def _batches(self, total: int) -> list[int]:
+        """Return the id of the last item of each batch."""
+        ends = itertools.accumulate(self.rules.guards.ramp(total))
+        return [self.ledger.history.position(self.run_id, end, seen=True) for end in ends]
+
+    async def _execute(self, journal: Journal, after: int, upto: int, lane: Lane) -> None:
+        if lane.stopped:
+            return
+        feed = Feed(journal, lane, {each.no: each.target for each in self.targets[lane.account]}, after, upto)
+        detacher = lane.spec.detacher(lane.channel)
+        await Execution(lane, detacher, journal, self.log, self.clock, partial(self._settled, lane)).run(feed)
+
+    async def _verify(self, journal: Journal) -> None:
+        if not self.options.verify or self.options.dry_run:
+            return
+        self.progress.phase("verifying")
+        await self._each_lane(lambda lane: self._verify_lane(lane, journal))
+
+    async def _verify_lane(self, lane: Lane, journal: Journal) -> None:
+        if lane.stopped and not lane.stopped.leaves_time_to_look:
+            return
+        reader = lane.spec.reader(PatientReads(lane, outlast=True))
+
+        def changed(target: str | None, standing: Standing, outcome: Outcome) -> None:
+            self._note_finished(lane, target, standing.number, outcome)
+            self.progress.settled(lane.account, outcome.state, standing.state)
+
+        if unverified := await Verification(lane, reader, journal, self.clock, changed).run(self.targets[lane.account]):
+            self.notes.append(unverified)
+            self.log.warning("verification.incomplete", account=lane.account, error=unverified)
+        await journal.flush()
+
+    async def _each_lane(self, work: Callable[[Lane], Coroutine[None, None, None]]) -> None:
+        async def counted(lane: Lane) -> None:
+            with lane.channel.at_work():
+                await work(lane)
+
+        async with asyncio.TaskGroup() as group:
+            for lane in self.lanes.values():
+                group.create_task(counted(lane))
+
+    def _settled(self, lane: Lane, item: Item, outcome: Outcome) -> None:
+        """Count what became of an item, and stop everything when a guard says so."""
+        self._note_finished(lane, item.target, item.number, outcome)
+        self.progress.settled(lane.account, outcome.state)
+        if isinstance(outcome, Pending):
+            return
+        self.finished += 1
+        self.failures += outcome.state in TROUBLED
+        if tripped := self.rules.guards.tripped_by(self.failures, self.finished):
+            self.log.error("guard.tripped", error=tripped)
+            self.stop(Stop("guard", tripped))
+
+    def _note_finished(self, lane: Lane, target: str | None, number: str, outcome: Outcome) -> None:
+        fault = getattr(outcome, "fault", None)
+        record = self.log.warning if fault else self.log.info
+        record(
+            "number.finished",
+            account=lane.account,
+            provider=lane.spec.name,
+            target=target,
+            number=number,
+            outcome="pending" if isinstance(outcome, Pending) else str(outcome.state),
+            error=fault.message if fault else None,
+            http_status=fault.http_status if fault else None,
+        )
+
+    def _lane_stopped(self, lane: Lane) -> None:
+        why = lane.stopped
+        if why:
+            self.notes.append(f"{lane.account}: {why.message}")
+            self.log.warning("lane.stopped", account=lane.account, reason=why.code, error=why.message)
+
+    def _lane_throttled(self, lane: Lane, error: RequestError, seconds: float) -> None:
+        self.log.warning("lane.throttled", account=lane.account, wait_s=round(seconds, 3), error=str(error))
+
+    async def _tick(self, journal: Journal) -> None:
+        """Keep the display, the log and the lanes' counts up to date, until cancelled."""
+        for tick in itertools.count(1):
+            await asyncio.sleep(_TICK)
+            for lane in self.lanes.values():
+                self.progress.waiting(lane.account, *lane.why_waiting())
+            self.progress.tick()
+            self.log.flush()
+            if tick % _TICKS_PER_COUNT == 0:
+                await self._count(journal)
+
+    async def _count(self, journal: Journal) -> None:
+        for lane in self.lanes.values():
+            await journal.count(lane.account, lane.channel.pacer.rate.per_second, lane.channel.counted())
+
+    def _log_start(self) -> None:
+        record = self.ledger.history.run(self.run_id)
+        self.log.info(
+            "run.started",
+            plan=record.plan_name,
+            plan_sha256=record.plan_sha256,
+            metadata=record.metadata or None,
+            reason=record.reason,
+            dry_run=record.dry_run,
+            version=record.version,
+            host=record.host,
+            user=record.user,
+        )
+
+
+def guarded(guards: Guards, targets: Iterable[TargetPreview]) -> list[str]:
+    """Return why the guards forbid a run that would do what ``targets`` say."""
+    targets = list(targets)
+    total = sum(target.to_detach for target in targets)
+    refusals = []
+    if total > guards.max_numbers:
+        refusals.append(f"{total} numbers would be detached, and guards.max_numbers is {guards.max_numbers}")
+    for target in targets:
+        if target.attached is not None:
+            place = f"{target.account}/{target.target}" if target.target else target.account
+            refusals += filter(None, [guards.refuse(place, target.to_detach, target.attached)])
+    return refusals

@@ -1,0 +1,57 @@
+"""What reached the sandbox: one entry for every request, kept in the order of arrival."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+RequestKind = Literal["detach", "attach", "read", "other"]
+
+
+@dataclass(slots=True)
+class Request:
+    """One request as it arrived and what became of it; ``at`` is in seconds of the world's clock.
+
+    ``attached`` says whether ``number`` was attached to ``target`` at that moment (null where none is named),
+    ``status`` is null when no whole answer was sent, ``fault`` names what was done to it on purpose, and ``worked``
+    is true when it changed something.
+    """
+
+    at: float
+    method: str
+    path: str
+    provider: str
+    kind: RequestKind
+    target: str | None
+    number: str | None
+    attached: bool | None
+    body: dict[str, object]
+    status: int | None = None
+    fault: str | None = None
+    worked: bool = False
+
+
+class Record(list[Request]):
+    """Every request since the world began; only ever appended to."""
+
+    def detach_requests(self, number: str) -> list[Request]:
+        """Give the detach requests for ``number``, oldest first."""
+        return [entry for entry in self if entry.kind == "detach" and entry.number == number]
+
+    def useless_detaches(self) -> list[Request]:
+        """Detach requests that arrived for a number that was already gone from its target."""
+        return [entry for entry in self if entry.kind == "detach" and entry.attached is False]
+
+    def times(self, provider: str) -> list[float]:
+        """When each request to ``provider`` arrived."""
+        return [entry.at for entry in self if entry.provider == provider]
+
+    def busiest_second(self, provider: str) -> int:
+        """Give the most requests to ``provider`` that arrived within any one second."""
+        times = self.times(provider)
+        most = first = 0
+        for last, at in enumerate(times):
+            while at - times[first] >= 1.0:
+                first += 1
+            most = max(most, last - first + 1)
+        return most

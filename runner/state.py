@@ -1,0 +1,69 @@
+"""The state folder: the ledger, and one folder a run. Private to the user."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+from runner.errors import InputError, LedgerError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+VARIABLE = "TEARDOWN_STATE_DIR"
+_RUN_ID = re.compile(r"[0-9A-Za-z-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class StateFolder:
+    """Where runs are recorded; nothing is made before it is needed."""
+
+    path: Path
+
+    @classmethod
+    def find(cls, option: str | None, environ: Mapping[str, str]) -> StateFolder:
+        """Return ``--state-dir``, else $TEARDOWN_STATE_DIR, else the XDG state folder; InputError for a blank one."""
+        for name, value in (("--state-dir", option), (f"environment variable {VARIABLE}", environ.get(VARIABLE))):
+            if value is not None:
+                if not value.strip():
+                    raise InputError(f"{name} is blank; name a folder, or leave it out")
+                return cls(Path(value).expanduser())
+        folder = environ.get("XDG_STATE_HOME", "")
+        return cls(
+            Path(folder) / "teardown" if Path(folder).is_absolute() else platformdirs.user_state_path("teardown")
+        )
+
+    @property
+    def ledger(self) -> Path:
+        """The ledger's file."""
+        return self.path / "ledger.db"
+
+    def run_folder(self, run_id: str) -> Path:
+        """Return the folder of one run; InputError for what cannot be the id of a run."""
+        if not _RUN_ID.fullmatch(run_id):
+            raise InputError(f"{run_id!r} is not the id of a run; `teardown status` lists them")
+        return self.path / "runs" / run_id
+
+    def make(self, run_id: str) -> Path:
+        """Make the folder of a run, 0700 all the way; LedgerError when that cannot be."""
+        folder = self.run_folder(run_id)
+        try:
+            for each in (self.path, self.path / "runs", folder):
+                each.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise LedgerError(f"{folder} cannot be made: {error.strerror}; give another --state-dir") from error
+        return folder
+
+    def keep(self, run_id: str, name: str, text: str) -> None:
+        """Write a file of a run, 0600."""
+        path = self.make(run_id) / name
+        try:
+            with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise LedgerError(f"{path} cannot be written: {error.strerror}; give another --state-dir") from error

@@ -1,0 +1,187 @@
+"""One request, one answer: the only place where aiohttp's errors and HTTP's statuses become ours."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import orjson
+
+from runner.errors import AccessDenied, LostAnswer, NotSent, Refused, RequestError, Throttled, UnexpectedAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from yarl import URL
+
+MAX_BODY = 64 * 2**20
+"""Bytes of an answer that are read at most, after decompression: a listing of some 500,000 numbers."""
+
+_MESSAGE_KEYS = ("message", "error", "detail", "msg", "statusMessage")
+_MESSAGE_LENGTH = 200
+_UNIX_TIME = 10**9
+_CONNECT_TIMEOUT = 10.0
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What X-RateLimit headers tell: requests ``limit`` and ``remaining`` until the reset, ``resets_in`` seconds."""
+
+    limit: int | None
+    remaining: int
+    resets_in: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer with a 2xx status; ``body`` is the decoded JSON, null when it is none."""
+
+    status: int
+    body: Any
+    quota: Quota | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """Sends requests over ``session``; ``timeout`` in seconds bounds each whole exchange.
+
+    ``secrets`` are struck from every message; ``now`` gives seconds since the epoch.
+    """
+
+    session: aiohttp.ClientSession
+    timeout: float
+    secrets: Collection[str]
+    now: Callable[[], float]
+
+    async def request(self, method: str, url: URL, headers: Mapping[str, str], body: object = None) -> Reply:
+        """Return the answer when its status is 2xx; raise a RequestError that tells whether it was processed."""
+        data = None if body is None else orjson.dumps(body)
+        try:
+            async with (
+                asyncio.timeout(self.timeout),
+                self.session.request(method, url, data=data, headers=headers, allow_redirects=False) as response,
+            ):
+                content = await _read(response)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError) as error:
+            raise NotSent(f"could not connect to {url.host}: {self._clean(str(error))}") from error
+        except aiohttp.InvalidURL as error:
+            raise NotSent(f"{self._clean(str(url))} is not a usable address") from error
+        except TimeoutError as error:
+            raise LostAnswer(f"no answer within {self.timeout:g} s") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise LostAnswer(f"the answer was lost: {self._clean(str(error) or type(error).__name__)}") from error
+        return self._judge(response, content)
+
+    def _judge(self, response: aiohttp.ClientResponse, content: bytes) -> Reply:
+        status, headers = response.status, response.headers
+        if 200 <= status < 300:  # noqa: PLR2004 - the range that HTTP calls success
+            body = _decode(content)
+            if body is None and status == 200:  # noqa: PLR2004 - 204 has no body, 200 always has
+                raise UnexpectedAnswer("HTTP 200 whose body is not JSON", status=status, code="bad_answer")
+            return Reply(status, body, quota(headers, self.now()))
+        message = self._clean(f"HTTP {status}: {message_of(_decode(content)) or response.reason or 'no explanation'}")
+        raise error_for(status, message, headers, self.now())
+
+    def _clean(self, text: str) -> str:
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        text = _CONTROL.sub(" ", text)
+        return text if len(text) <= _MESSAGE_LENGTH else text[: _MESSAGE_LENGTH - 1] + "…"
+
+
+def open_session(concurrency: int, timeout: float) -> aiohttp.ClientSession:
+    """Return a session with as many connections as there are workers; whole exchanges are bounded by the transport."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=concurrency, ttl_dns_cache=300),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(timeout, _CONNECT_TIMEOUT)),
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
+
+
+def error_for(status: int, message: str, headers: Mapping[str, str], now: float) -> RequestError:
+    """Return the error that an answer with a status other than 2xx stands for."""
+    match status:
+        case 401 | 403:
+            return AccessDenied(message, status=status)
+        case 400 | 404:
+            return Refused(message, status=status)
+        case 429 | 503:
+            return Throttled(message, status=status, wait=told_wait(headers, now), processed=status != 429)  # noqa: PLR2004 - see the case
+        case _:
+            return UnexpectedAnswer(message, status=status)
+
+
+def message_of(body: Any) -> str | None:
+    """Return the sentence in any of the error bodies that the providers are known to send, or None."""
+    if not isinstance(body, dict):
+        return None
+    for key in _MESSAGE_KEYS:
+        value = body.get(key)
+        if isinstance(value, dict):
+            value = message_of(value)
+        if isinstance(value, str) and value.strip():
+            return value.strip()
+    return None
+
+
+def told_wait(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds that Retry-After (a number or a date), else X-RateLimit-Reset, asks to wait; None when neither does."""
+    told = _seconds_until(headers.get("Retry-After"), headers, now)
+    return told if told is not None else _seconds_until(headers.get("X-RateLimit-Reset"), headers, now)
+
+
+def quota(headers: Mapping[str, str], now: float) -> Quota | None:
+    """Return what the X-RateLimit headers of an answer say, None where they are missing or no numbers."""
+    remaining = headers.get("X-RateLimit-Remaining")
+    if remaining is None:
+        return None
+    resets_in = _seconds_until(headers.get("X-RateLimit-Reset"), headers, now)
+    if resets_in is None or not remaining.strip().isdecimal():
+        return None
+    limit = headers.get("X-RateLimit-Limit", "").strip()
+    return Quota(int(limit) if limit.isdecimal() else None, int(remaining), resets_in)
+
+
+def _seconds_until(value: str | None, headers: Mapping[str, str], now: float) -> float | None:
+    """Return seconds from now; a moment is compared with the provider's own Date, so that no clock has to be right."""
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        moment = _moment(value)
+        return None if moment is None else max(0.0, moment - (_moment(headers.get("Date")) or now))
+    if number >= _UNIX_TIME:
+        return max(0.0, number - (_moment(headers.get("Date")) or now)) if math.isfinite(number) else None
+    return number if number >= 0 else None
+
+
+def _moment(value: str | None) -> float | None:
+    try:
+        return parsedate_to_datetime(value).timestamp() if value else None
+    except (ValueError, OverflowError):
+        return None
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """Return the whole body; ValueError when it is larger than anything a provider sends."""
+    chunks, size = [], 0
+    async for chunk in response.content.iter_any():
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise ValueError(f"more than {MAX_BODY >> 20} MiB")
+        chunks.append(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _decode(content: bytes) -> Any:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None
