@@ -66,11 +66,15 @@ class Rules:
         return cls(Guards(**guards), Window(**window), stored["limit"])
 
 
-def begin(ledger: Ledger, plan: Plan, options: Options, now: float) -> str:
-    """Record a run of ``plan`` and return its id; InputError when the selection leaves nothing to do."""
+def new_run_id(now: float) -> str:
+    """Return an id that sorts by time."""
+    return f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%S%f}"[:-3] + f"Z-{secrets.token_hex(2)}"
+
+
+def begin(ledger: Ledger, run_id: str, plan: Plan, options: Options, now: float) -> None:
+    """Record a run of ``plan``; InputError when the selection leaves nothing to do."""
     chosen = [_is_chosen(group, options) for group in plan.groups]
     _check_selection(plan.groups, options, any(chosen))
-    run_id = f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%S%f}"[:-3] + f"Z-{secrets.token_hex(2)}"
     record = RunRecord(
         id=run_id,
         plan_name=plan.name,
@@ -94,7 +98,6 @@ def begin(ledger: Ledger, plan: Plan, options: Options, now: float) -> str:
     rules = Rules(plan.guards, plan.window or Window(), options.limit)
     ledger.begin(record, rules.dump(), map(_target, plan.groups, chosen))
     _exclude(ledger, run_id, chosen, now)
-    return run_id
 
 
 def leave_alone(ledger: Ledger, run_id: str, rules: Rules, now: float) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
-from runner.errors import AccessDenied, NotSent, Refused, RequestError, Throttled
+from runner.errors import AccessDenied, LaneStopped, NotSent, Refused, RequestError, Throttled
 from runner.model import (
     AlreadyDetached,
     Attached,
@@ -221,7 +221,7 @@ def _unfinished(case: Case, why: RequestError | None) -> Outcome:
         return Unknown(_both(case.error, why))
     if case.attempts and case.error:
         return Failed((why or case.error).fault)
-    return Pending(why.fault if why else None)
+    return Pending(why.fault if why and not isinstance(why, LaneStopped) else None)
 
 
 def _both(attempt: RequestError | None, look: RequestError | None) -> Fault:

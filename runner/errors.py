@@ -2,6 +2,7 @@
 
     TeardownError
     ├── InputError               the user's plan, config, environment or command line: exit 2
+    ├── BusyError                another run holds a lane: exit 75
     ├── LedgerError              the ledger cannot be read, written or understood
     ├── StepRefused              a step that the table of allowed steps forbids: a bug
     └── RequestError             one request to a provider; was it processed?
@@ -48,6 +49,10 @@ class InputError(TeardownError):
     def __init__(self, problems: list[Problem] | str) -> None:
         self.problems = [Problem("", problems)] if isinstance(problems, str) else problems
         super().__init__("\n".join(map(str, self.problems)))
+
+
+class BusyError(TeardownError):
+    """Another run holds a lane that this one needs; the message says who and until when."""
 
 
 class LedgerError(TeardownError):

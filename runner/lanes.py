@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 StopCode = Literal[
-    "signal", "access_denied", "provider_away", "throttled", "guard", "deadline", "window_closed", "operator"
+    "signal", "access_denied", "provider_away", "throttled", "lease_lost", "guard", "deadline", "window_closed"
 ]
-_NO_USE_LOOKING = frozenset({"signal", "access_denied", "provider_away", "throttled"})
+_NO_USE_LOOKING = frozenset({"signal", "access_denied", "provider_away", "throttled", "lease_lost"})
 _NOT_FOUND = 404
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from runner.history import SHIFT, History, item_range
 from runner.model import STEPS, Attached, Failed, Fault, Outcome, Pending, Unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from runner.model import State
@@ -70,6 +70,19 @@ class Settled:
     at: float
     attempts: int = 0
     verified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who holds an account's lane, and until when (seconds since the epoch) unless it is renewed."""
+
+    account: str
+    run: str
+    session: str
+    host: str
+    pid: int
+    process: str
+    expires_at: float
 
 
 class Ledger:
@@ -124,7 +137,9 @@ class Ledger:
     def reopen(self, run_id: str) -> None:
         """Record that another process goes on with the run; what earlier ones saw entitles to nothing any more."""
         with self._transaction() as db:
-            db.execute("UPDATE run SET ending = NULL, signal = NULL, finished_at = NULL WHERE id = ?", (run_id,))
+            db.execute(
+                "UPDATE run SET ending = NULL, signal = NULL, finished_at = NULL, notes = '[]' WHERE id = ?", (run_id,)
+            )
             db.execute("UPDATE item SET seen = 0 WHERE id BETWEEN ? AND ? AND seen = 1", item_range(db, run_id))
 
     def saw(self, sightings: Iterable[tuple[int, Attached]], settled: Iterable[Settled]) -> None:
@@ -167,14 +182,41 @@ class Ledger:
                 (session, account, rate, _json(counted), run_id),
             )
 
-    def finish(self, run_id: str, at: float, ending: Ending, signal: int | None, notes: Iterable[str]) -> None:
-        """Record how a process left the run; ``notes`` are added to those that stand there."""
+    def lease(self, wanted: Iterable[Lease], now: float, is_dead: Callable[[Lease], bool]) -> list[Lease]:
+        """Take all of the ``wanted`` leases, or none: then return those that others hold and that have not run out.
+
+        ``is_dead`` says of a holder that it is gone for certain, so that its lease need not run out first.
+        """
         with self._transaction() as db:
-            (old,) = db.execute("SELECT notes FROM run WHERE id = ?", (run_id,)).fetchone()
-            added = list(dict.fromkeys([*orjson.loads(old), *notes]))
+            held = []
+            for each in wanted:
+                row = db.execute("SELECT * FROM lease WHERE account = ?", (each.account,)).fetchone()
+                holder = Lease(*row) if row else None
+                if holder and holder.session != each.session and holder.expires_at > now and not is_dead(holder):
+                    held.append(holder)
+                else:
+                    db.execute("INSERT OR REPLACE INTO lease VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(each))
+            if held:
+                db.execute("ROLLBACK")
+                db.execute("BEGIN")
+        return held
+
+    def renew(self, session: str, expires_at: float) -> int:
+        """Prolong the leases of a session; return how many it still holds."""
+        with self._transaction() as db:
+            return db.execute("UPDATE lease SET expires_at = ? WHERE session = ?", (expires_at, session)).rowcount
+
+    def release(self, session: str) -> None:
+        """Give the leases of a session back."""
+        with self._transaction() as db:
+            db.execute("DELETE FROM lease WHERE session = ?", (session,))
+
+    def finish(self, run_id: str, at: float, ending: Ending, signal: int | None, notes: Iterable[str]) -> None:
+        """Record how a process left the run, and in ``notes`` why."""
+        with self._transaction() as db:
             db.execute(
                 "UPDATE run SET finished_at = ?, ending = ?, signal = ?, notes = ? WHERE id = ?",
-                (at, ending, signal, _json(added), run_id),
+                (at, ending, signal, _json(list(dict.fromkeys(notes))), run_id),
             )
 
     @contextmanager

@@ -79,6 +79,16 @@ BEGIN SELECT RAISE(ABORT, 'step refused: attempts are only ever added'); END;
 CREATE TRIGGER attempt_remains BEFORE DELETE ON attempt
 BEGIN SELECT RAISE(ABORT, 'step refused: attempts are only ever added'); END;
 
+CREATE TABLE lease (
+    account TEXT PRIMARY KEY,
+    run TEXT NOT NULL,
+    session TEXT NOT NULL,
+    host TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    process TEXT NOT NULL,            -- tells a process from a later one with the same pid
+    expires_at REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE lane (
     run INTEGER NOT NULL REFERENCES run,
     session TEXT NOT NULL,            -- one process working on the run

@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import TYPE_CHECKING, TextIO
 
 from runner import log, providers
-from runner.begin import Options, Rules, begin
+from runner.begin import Options, Rules, begin, new_run_id
 from runner.errors import InputError
+from runner.holding import holding
 from runner.ledger import Ledger
 from runner.opening import known_secrets
 from runner.progress import NoProgress, Progress
@@ -24,6 +26,7 @@ from runner.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from runner.config import Account, Credentials, Settings
     from runner.log import ConsoleFormat, Log
@@ -60,10 +63,13 @@ async def start(plan: Plan, settings: Settings, state: StateFolder, options: Opt
     LedgerError when the state folder cannot.
     """
     accounts = _accounts(settings, (group.account for group in plan.groups), options, front.environ)
+    run_id = new_run_id(front.clock())
     with opened(state) as ledger:
-        run_id = begin(ledger, plan, options, front.clock())
-        state.keep(run_id, "plan.yaml", plan.text)
-        return await _perform(_Job(ledger, run_id, accounts, settings, state, options, front))
+        job = _Job(ledger, run_id, accounts, settings, state, options, front)
+        with job.held():
+            begin(ledger, run_id, plan, options, front.clock())
+            state.keep(run_id, "plan.yaml", plan.text)
+            return await _perform(job)
 
 
 async def resume(run_id: str, settings: Settings, state: StateFolder, options: Options, front: Front) -> Report:
@@ -72,8 +78,10 @@ async def resume(run_id: str, settings: Settings, state: StateFolder, options: O
         record = resumable(ledger, run_id, retry_failed=options.retry_failed)
         names = (target.account for target in ledger.history.targets(record.id))
         accounts = _accounts(settings, names, options, front.environ)
-        ledger.reopen(record.id)
-        return await _perform(_Job(ledger, record.id, accounts, settings, state, options, front))
+        job = _Job(ledger, record.id, accounts, settings, state, options, front)
+        with job.held():
+            ledger.reopen(record.id)
+            return await _perform(job)
 
 
 def find_resumable(state: StateFolder, run_id: str | None, *, retry_failed: bool) -> RunRecord:
@@ -127,6 +135,13 @@ class _Job:
     state: StateFolder
     options: Options
     front: Front
+    session: str = field(default_factory=lambda: token_hex(8))
+
+    def held(self) -> AbstractContextManager[None]:
+        """Hold the lanes while something may be sent; a dry run and a rehearsal get in nobody's way."""
+        if self.options.dry_run or self.options.sandbox:
+            return nullcontext()
+        return holding(self.ledger, self.accounts, self.run_id, self.session, self.front.clock)
 
 
 async def _perform(job: _Job) -> Report:
@@ -135,6 +150,7 @@ async def _perform(job: _Job) -> Report:
         run = Run(
             ledger=job.ledger,
             run_id=job.run_id,
+            session=job.session,
             rules=Rules.load(job.ledger.history.rules(job.run_id)),
             options=job.options,
             accounts=job.accounts,

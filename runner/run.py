@@ -9,12 +9,12 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from runner.begin import leave_alone
 from runner.errors import RequestError
 from runner.execute import Execution, Feed
+from runner.holding import TTL
 from runner.journal import Journal
 from runner.lanes import PatientReads, Stop
 from runner.ledger import LedgerFile
@@ -51,6 +51,7 @@ class Run:
 
     ledger: Ledger
     run_id: str
+    session: str
     rules: Rules
     options: Options
     accounts: Mapping[str, tuple[Account, Credentials]]
@@ -69,7 +70,7 @@ class Run:
 
     async def go(self) -> Report:
         """Do the run, or go on with it, as far as it can be done, and return its report."""
-        journal = Journal(self.ledger, self.run_id, token_hex(8))
+        journal = Journal(self.ledger, self.run_id, self.session)
         self._log_start()
         try:
             async with AsyncExitStack() as stack:
@@ -265,10 +266,10 @@ class Run:
 
     def _settled(self, lane: Lane, item: Item, outcome: Outcome) -> None:
         """Count what became of an item, and stop everything when a guard says so."""
-        self._note_finished(lane, item.target, item.number, outcome)
-        self.progress.settled(lane.account, outcome.state)
         if isinstance(outcome, Pending):
             return
+        self._note_finished(lane, item.target, item.number, outcome)
+        self.progress.settled(lane.account, outcome.state)
         self.finished += 1
         self.failures += outcome.state in TROUBLED
         if tripped := self.rules.guards.tripped_by(self.failures, self.finished):
@@ -284,7 +285,7 @@ class Run:
             provider=lane.spec.name,
             target=target,
             number=number,
-            outcome="pending" if isinstance(outcome, Pending) else str(outcome.state),
+            outcome=str(outcome.state),
             error=fault.message if fault else None,
             http_status=fault.http_status if fault else None,
         )
@@ -308,6 +309,13 @@ class Run:
             self.log.flush()
             if tick % _TICKS_PER_COUNT == 0:
                 await self._count(journal)
+                await self._keep_leases(journal)
+
+    async def _keep_leases(self, journal: Journal) -> None:
+        if self.options.dry_run or self.options.sandbox:
+            return
+        if await journal.call(self.ledger.renew, self.session, self.clock() + TTL) < len(self.lanes):
+            self.stop(Stop("lease_lost", "another run has taken the lane over"))
 
     async def _count(self, journal: Journal) -> None:
         for lane in self.lanes.values():

@@ -91,7 +91,7 @@ def test_a_file_is_read(write):
     "url", ["https://a.b", "https://a.b:8443/base", "http://localhost:1", "http://127.0.0.9", "http://[::1]:8080/x"]
 )
 def test_addresses_that_are_safe(write, url):
-    """https goes anywhere, http stays on this machine."""
+    """Encrypted addresses go anywhere, http stays on this machine."""
     settings = config.load(write(UNPOD.replace("acme", f"acme, base_url: '{url}/'")), {})
     assert settings.accounts["unpod-main"].base_url == url
 

@@ -262,6 +262,12 @@ def test_numbers_are_whole_where_masking_is_not_asked_for(start, lines):
     assert (lines()[0]["number"], lines()[0]["error"]) == ("+14155550101", "+14155550102")
 
 
+def test_the_number_field_is_masked_in_any_form(start, lines):
+    """What a provider calls the number is masked as well, with or without its plus."""
+    start(masked=True).error("e", number="14155550101")
+    assert lines()[0]["number"] == "14155••••01"
+
+
 def test_masking_an_event_without_a_number(start, lines):
     """Events that are not about a number pass as they are."""
     start(masked=True).error("run.finished", planned=3)

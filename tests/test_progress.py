@@ -93,6 +93,22 @@ def test_a_waiting_lane_says_why_and_how_long(clock):
     assert "waits" not in stream.getvalue().splitlines()[-1]
 
 
+def test_rates_begin_with_the_phase(clock):
+    """What the pre-check settled at a stroke is no pace of detaching."""
+    stream = io.StringIO()
+    display = progress.LineProgress(stream, clock=clock)
+    display.lane("unpod-main", 200)
+    display.phase("checking")
+    clock.now += 1
+    for _ in range(100):
+        display.settled("unpod-main", State.ALREADY_DETACHED)
+    display.phase("detaching")
+    clock.now += 1
+    display.settled("unpod-main", State.DETACHED)
+    display.close()
+    assert ", 1.0/s, ETA 1m39s" in stream.getvalue()
+
+
 def test_an_eta_that_nobody_knows(clock):
     """As long as one lane with work has no pace there is no ETA."""
     stream = io.StringIO()

@@ -135,6 +135,13 @@ def test_markdown_fits_a_ticket():
         assert part in page
 
 
+def test_markdown_keeps_metadata_that_is_named_like_ours():
+    """A plan's own "reason" stands beside the run's."""
+    page = text(fold(item(), metadata={"reason": "the plan's"}, reason="the run's"), "md")
+    assert "- reason: the plan's\n" in page
+    assert "- reason: the run's\n" in page
+
+
 def test_markdown_shows_the_first_of_many():
     """A ticket gets the first rows and how many there are."""
     page = text(mixed(25), "md")

@@ -10,7 +10,7 @@ from importlib import import_module
 import click
 
 from runner.cli.options import World, global_options
-from runner.errors import InputError, LedgerError, TeardownError
+from runner.errors import BusyError, InputError, LedgerError, TeardownError
 
 _COMMANDS = {
     "validate": "looking",
@@ -24,7 +24,7 @@ _COMMANDS = {
     "sandbox": "serving",
 }
 _BUG = 1
-_USAGE = 2
+_CODES = {InputError: 2, LedgerError: 2, BusyError: 75}
 _SIGINT = 130
 
 
@@ -83,7 +83,7 @@ def _explain(error: Exception) -> int:
             return 0
         case TeardownError():
             _say_all(str(error))
-            return _USAGE if isinstance(error, InputError | LedgerError) else _BUG
+            return next((code for kind, code in _CODES.items() if isinstance(error, kind)), _BUG)
         case _:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{os.path.basename(frame.filename)}:{frame.lineno}"  # noqa: PTH119 - a name, not a path

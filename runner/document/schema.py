@@ -56,6 +56,8 @@ def validate(model: type[M], node: Node, page: Page, what: str, given: dict[str,
         return model.model_validate(values)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
+            if detail["type"] == "too_short" and detail["input"]:
+                continue  # the list has items; they are faulty, and shown as such
             page.problem(_spot(node, detail), _sentence(model, what, detail))
         return None
 

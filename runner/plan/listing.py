@@ -124,7 +124,9 @@ class Numbers:
                 if note:
                     listing.notes[number] = note
         if target in self._all and listing.numbers:
-            self._page.problem(self._all[target], f"`all` covers what another group lists at {shown(target)}; keep one")
+            self._page.problem(
+                self._all[target], f"`all` covers what another group lists at {shown(target)}; keep one of them"
+            )
         return listing
 
     def _question(self, page: Page, spot: Spot, number: str) -> None:

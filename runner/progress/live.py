@@ -27,7 +27,7 @@ class LiveProgress(Board):
 
     def __init__(self, stream: TextIO, *, color: bool, clock: Callable[[], float]) -> None:
         super().__init__(stream, clock=clock)
-        console = Console(file=stream, no_color=not color, highlight=False)
+        console = Console(file=stream, force_terminal=True, no_color=not color, highlight=False)
         self._live = Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False)
         self.stream = cast("TextIO", FileProxy(console, stream))  # writes above the display
 

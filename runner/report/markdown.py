@@ -51,21 +51,21 @@ class Markdown:
 
 def _head(report: Report) -> str:
     run, plan = report.run, report.run["plan"]
-    facts = {
-        "description": plan["description"],
-        **plan["metadata"],
-        "run": run["id"],
-        "plan": f"{plan['path']} (SHA-256 {plan['sha256']})",
-        "rollback of": run["rollback_of"],
-        "reason": run["reason"],
-        "started": run["started_at"],
-        "finished": run["finished_at"],
-        "by": f"{run['user']} on {run['host']}, teardown {run['version']}",
-        "exit code": run["exit_code"],
-        "sandbox": "yes: no real number was touched" if run["sandbox"] else None,
-    }
+    facts = [
+        ("description", plan["description"]),
+        *plan["metadata"].items(),
+        ("run", run["id"]),
+        ("plan", f"{plan['path']} (SHA-256 {plan['sha256']})"),
+        ("rollback of", run["rollback_of"]),
+        ("reason", run["reason"]),
+        ("started", run["started_at"]),
+        ("finished", run["finished_at"]),
+        ("by", f"{run['user']} on {run['host']}, teardown {run['version']}"),
+        ("exit code", run["exit_code"]),
+        ("sandbox", "yes: no real number was touched" if run["sandbox"] else None),
+    ]
     title = f"# Teardown {_cell(plan['name'])}: {report.status}\n\n**{_cell(verdict_sentence(report))}**"
-    shown = [f"- {_cell(name)}: {_cell(value)}" for name, value in facts.items() if value is not None]
+    shown = [f"- {_cell(name)}: {_cell(value)}" for name, value in facts if value is not None]
     notes = [f"- note: {_cell(note)}" for note in run["notes"]]
     return "\n".join([title, "", *shown, *notes])
 

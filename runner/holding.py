@@ -1,0 +1,63 @@
+"""One run per lane: who holds it, until when, and whether the holder still lives."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runner.errors import BusyError
+from runner.ledger import Lease
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from runner.ledger import Ledger
+
+TTL = 30.0
+"""Seconds after which a lease that nobody renews is free."""
+
+
+@contextmanager
+def holding(
+    ledger: Ledger, accounts: Iterable[str], run_id: str, session: str, clock: Callable[[], float]
+) -> Iterator[None]:
+    """Hold the lanes of ``accounts`` for a run; BusyError when another run has one of them."""
+    pid, now = os.getpid(), clock()
+    host, process = socket.gethostname(), _process(pid)
+    wanted = [Lease(account, run_id, session, host, pid, process, now + TTL) for account in accounts]
+    if held := ledger.lease(wanted, now, is_dead):
+        raise BusyError("; ".join(map(_sentence, held)) + "; try again later")
+    try:
+        yield
+    finally:
+        ledger.release(session)
+
+
+def is_dead(holder: Lease) -> bool:
+    """Whether the process of a lease is gone for certain: it ran on this host, and its pid is free or another's."""
+    return holder.host == socket.gethostname() and _process(holder.pid) != holder.process
+
+
+def _process(pid: int) -> str:
+    """Return what tells a process from a later one with the same pid: boot and start time where the system has them."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return "gone"
+    except PermissionError:
+        pass
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        started = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return "alive"
+    return f"{boot}/{started}"
+
+
+def _sentence(held: Lease) -> str:
+    until = datetime.fromtimestamp(held.expires_at, UTC)
+    return f"account {held.account} is held by run {held.run} (pid {held.pid} on {held.host}) until {until:%H:%M:%SZ}"
