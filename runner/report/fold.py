@@ -189,7 +189,7 @@ def _lane(lane: LaneRecord) -> dict[str, Any]:
         "retries": tally.retries,
         "throttled": tally.throttled,
         "rate": lane.rate,
-        "achieved_rate": round(tally.requests / tally.active_s, 2) if tally.active_s > 0 else None,
+        "achieved_rate": round(tally.requests / max(tally.active_s, 1.0), 2) if tally.active_s > 0 else None,
         "latency_ms": {
             "p50": _rounded(tally.percentile(50)),
             "p95": _rounded(tally.percentile(95)),
