@@ -97,7 +97,6 @@ def begin(ledger: Ledger, run_id: str, plan: Plan, options: Options, now: float)
     )
     rules = Rules(plan.guards, plan.window or Window(), options.limit)
     ledger.begin(record, rules.dump(), map(_target, plan.groups, chosen))
-    _exclude(ledger, run_id, chosen, now)
 
 
 def leave_alone(ledger: Ledger, run_id: str, rules: Rules, now: float) -> None:
@@ -132,15 +131,7 @@ def _check_selection(groups: Iterable[Group], options: Options, anything: bool) 
 
 def _target(group: Group, chosen: bool) -> NewTarget:
     numbers = group.numbers if chosen else group.numbers or ()
-    return NewTarget(group.account, group.provider, group.target, numbers, group.if_missing)
-
-
-def _exclude(ledger: Ledger, run_id: str, chosen: list[bool], now: float) -> None:
-    history = ledger.history
-    for target, is_chosen in zip(history.targets(run_id), chosen, strict=True):
-        if not is_chosen:
-            items = history.items_of(target.no, {State.PLANNED})
-            ledger.record((), [Settled(item.id, Skipped("excluded"), now) for item in items])
+    return NewTarget(group.account, group.provider, group.target, numbers, group.if_missing, excluded=not chosen)
 
 
 def _user() -> str:

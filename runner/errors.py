@@ -4,6 +4,7 @@
     ├── InputError               the user's plan, config, environment or command line: exit 2
     ├── BusyError                another run holds a lane: exit 75
     ├── LedgerError              the ledger cannot be read, written or understood
+    │   └── RecordingFailed      … in the middle of a run: exit 5
     ├── StepRefused              a step that the table of allowed steps forbids: a bug
     └── RequestError             one request to a provider; was it processed?
         ├── NotSent              no        refused connection, DNS, TLS handshake
@@ -51,12 +52,23 @@ class InputError(TeardownError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
+def first_of(group: BaseException) -> BaseException:
+    """Return the first error in a group of errors, however deep."""
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group
+
+
 class BusyError(TeardownError):
     """Another run holds a lane that this one needs; the message says who and until when."""
 
 
 class LedgerError(TeardownError):
     """The ledger cannot be opened, read or written; the message says what to do."""
+
+
+class RecordingFailed(LedgerError):
+    """The ledger failed in the middle of a run: nothing more is sent, and what was in flight is looked at on resume."""
 
 
 class StepRefused(LedgerError):

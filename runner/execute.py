@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.decide import Case, Finish, Halt, Looked, Send, Sent, decide, wind_up
-from runner.errors import AccessDenied, NotSent, RequestError, Throttled
+from runner.errors import AccessDenied, LaneStopped, NotSent, RequestError, Throttled
 from runner.lanes import Stop
 from runner.ledger import Attempt, Settled
 from runner.model import Item, Pending
@@ -132,9 +132,12 @@ class Execution:
 
     async def _look(self, item: Item) -> Evidence:
         try:
-            return Looked(await self.detacher.look(item.target, item.number))
+            async with asyncio.timeout_at(self.lane.closes_at):
+                return Looked(await self.detacher.look(item.target, item.number))
         except RequestError as error:
             return Looked(error)
+        except TimeoutError:
+            return Looked(LaneStopped("the lane stopped before a look could settle it"))
 
 
 def stop_for(error: RequestError) -> Stop:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from runner.errors import LedgerError, StepRefused
 from runner.model import OPEN, TROUBLED, Fault, State
 from runner.records import ItemRecord, LaneRecord, RunRecord
 from runner.tally import Tally
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
+    from pathlib import Path
 
 SHIFT = 24
 """How far an item's id holds its target's number shifted left; the rest is its place there."""
@@ -57,14 +60,15 @@ class Tab:
 
 
 class History:
-    """Reads from an open ledger; KeyError for a run that it does not hold."""
+    """Reads from an open ledger; KeyError for a run that it does not hold, LedgerError when it cannot be read."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, path: Path) -> None:
         self._db = db
+        self._path = path
 
     def runs(self) -> list[RunRecord]:
         """Return every run, newest first."""
-        return [_run(row) for row in self._db.execute(f"SELECT {_RUN} FROM run ORDER BY id DESC")]
+        return [_run(row) for row in self._rows(f"SELECT {_RUN} FROM run ORDER BY id DESC")]
 
     def run(self, run_id: str) -> RunRecord:
         """Return one run."""
@@ -87,7 +91,7 @@ class History:
         states = OPEN | TROUBLED if troubled else OPEN
         marks = ", ".join("?" * len(states))
         query = f"SELECT EXISTS (SELECT 1 FROM item WHERE id BETWEEN ? AND ? AND state IN ({marks}))"
-        return bool(self._db.execute(query, (*item_range(self._db, run_id), *states)).fetchone()[0])
+        return bool(next(self._rows(query, (*self.item_range(run_id), *states)))[0])
 
     def targets(self, run_id: str) -> list[Target]:
         """Return the groups of the run, in plan order."""
@@ -95,14 +99,14 @@ class History:
             "SELECT target.no, account, provider, target, whole = 1, if_missing FROM target JOIN run ON run.no = run"
             " WHERE run.id = ? ORDER BY target.no"
         )
-        rows = self._db.execute(query, (run_id,)).fetchall()
+        rows = self._rows(query, (run_id,))
         return [Target(no, account, provider, target, bool(w), bool(m)) for no, account, provider, target, w, m in rows]
 
     def items(self, run_id: str) -> Iterator[ItemRecord]:
         """Yield every item, in plan order."""
         targets = {target.no: target for target in self.targets(run_id)}
         query = f"SELECT id, {_ITEM} FROM item WHERE id BETWEEN ? AND ? ORDER BY id"
-        for row in self._db.execute(query, item_range(self._db, run_id)):
+        for row in self._rows(query, self.item_range(run_id)):
             yield _item(row, targets[row[0] >> SHIFT])
 
     def items_of(self, target: int, states: Collection[State]) -> list[Standing]:
@@ -113,7 +117,7 @@ class History:
             " (SELECT count(*) = 1 AND min(error_code) = 'refused' FROM attempt WHERE item = item.id)"
             f" FROM item WHERE id BETWEEN ? AND ? AND state IN ({marks}) ORDER BY id"
         )
-        rows = self._db.execute(query, (target << SHIFT, ((target + 1) << SHIFT) - 1, *states))
+        rows = self._rows(query, (target << SHIFT, ((target + 1) << SHIFT) - 1, *states))
         return [
             Standing(no, number, State(state), bool(known), attempts, bool(verified), bool(refused))
             for no, number, state, known, attempts, verified, refused in rows
@@ -123,7 +127,7 @@ class History:
         """Return the run's items, counted by how they stand."""
         columns = f"id >> {SHIFT}, state, seen, reason, count(*)"
         query = f"SELECT {columns} FROM item WHERE id BETWEEN ? AND ? GROUP BY 1, 2, 3, 4"
-        rows = self._db.execute(query, item_range(self._db, run_id))
+        rows = self._rows(query, self.item_range(run_id))
         return [Tab(target, State(state), bool(seen), reason, count) for target, state, seen, reason, count in rows]
 
     def counts(self, run_id: str) -> dict[tuple[State, bool], int]:
@@ -139,16 +143,16 @@ class History:
             "SELECT sum(state IN ('failed', 'unknown')), count(*) FROM item WHERE id BETWEEN ? AND ? AND attempts > 0"
             " AND state NOT IN ('planned', 'in_flight')"
         )
-        failures, finished = self._db.execute(query, item_range(self._db, run_id)).fetchone()
+        failures, finished = next(self._rows(query, self.item_range(run_id)))
         return failures or 0, finished
 
     def position(self, run_id: str, nth: int, *, seen: bool) -> int:
-        """Return the id of the run's ``nth`` item (from 1), or of the ``nth`` that may be sent; else the last."""
-        first, last = item_range(self._db, run_id)
-        which = "AND seen = 1" if seen else ""
-        query = f"SELECT id FROM item WHERE id BETWEEN ? AND ? {which} ORDER BY id LIMIT 1 OFFSET ?"
-        row = self._db.execute(query, (first, last, nth - 1)).fetchone()
-        return int(row[0]) if row else last
+        """Return the id of the run's ``nth`` item (from 1) not excluded, or that may be sent; else the last."""
+        first, last = self.item_range(run_id)
+        which = "seen = 1" if seen else "reason IS NOT 'excluded'"
+        query = f"SELECT id FROM item WHERE id BETWEEN ? AND ? AND {which} ORDER BY id LIMIT 1 OFFSET ?"
+        (found,) = next(self._rows(query, (first, last, nth - 1)), (last,))
+        return int(found)
 
     def lanes(self, run_id: str) -> list[LaneRecord]:
         """Return one record an account, summed over all processes, in plan order."""
@@ -170,7 +174,7 @@ class History:
     def _tallies(self, run_id: str) -> dict[str, tuple[float, Tally]]:
         query = "SELECT account, rate, tally FROM lane JOIN run ON run.no = run WHERE id = ? ORDER BY session"
         sums: dict[str, tuple[float, Tally]] = {}
-        for account, rate, text in self._db.execute(query, (run_id,)):
+        for account, rate, text in self._rows(query, (run_id,)):
             fields = orjson.loads(text)
             fields["buckets"] = Counter({int(key): count for key, count in fields["buckets"].items()})
             tally = sums[account][1] if account in sums else Tally()
@@ -178,18 +182,37 @@ class History:
             sums[account] = (rate, tally)
         return sums
 
+    def item_range(self, run_id: str) -> tuple[int, int]:
+        """Return the first and the last id that an item of the run can have."""
+        query = "SELECT min(target.no), max(target.no) FROM target JOIN run ON run.no = run WHERE run.id = ?"
+        first, last = next(self._rows(query, (run_id,)))
+        return (first or 0) << SHIFT, ((last or 0) + 1 << SHIFT) - 1
+
     def _one(self, columns: str, run_id: str) -> tuple[Any, ...]:
-        row: tuple[Any, ...] | None = self._db.execute(f"SELECT {columns} FROM run WHERE id = ?", (run_id,)).fetchone()
-        if row is None:
-            raise KeyError(run_id)
-        return row
+        for row in self._rows(f"SELECT {columns} FROM run WHERE id = ?", (run_id,)):
+            return row
+        raise KeyError(run_id)
+
+    def _rows(self, query: str, values: Iterable[object] = ()) -> Iterator[tuple[Any, ...]]:
+        with translated(self._path):
+            yield from self._db.execute(query, tuple(values))
 
 
-def item_range(db: sqlite3.Connection, run_id: str) -> tuple[int, int]:
-    """Return the first and the last id that an item of the run can have."""
-    query = "SELECT min(target.no), max(target.no) FROM target JOIN run ON run.no = run WHERE run.id = ?"
-    first, last = db.execute(query, (run_id,)).fetchone()
-    return (first or 0) << SHIFT, ((last or 0) + 1 << SHIFT) - 1
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the file system raise into LedgerErrors about ``path``."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        if "step refused" in str(error):
+            raise StepRefused(str(error)) from error
+        raise LedgerError(f"the ledger {path} refused an entry: {error}") from error
+    except sqlite3.Error as error:
+        raise LedgerError(
+            f"the ledger {path} cannot be used: {error}; check the disk, or give another --state-dir"
+        ) from error
+    except OSError as error:
+        raise LedgerError(f"{path} cannot be written: {error.strerror}; give another --state-dir") from error
 
 
 _RUN = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -31,6 +32,8 @@ class Journal:
         self._attempts: list[Attempt] = []
         self._settled: list[Settled] = []
         self._verified: list[int] = []
+        # What waits for the writer stays here until it is written, even when the caller that gathered it is cancelled.
+        self._batches: deque[tuple[list[Attempt], list[Settled], list[int]]] = deque()
         self._writer = ThreadPoolExecutor(1, "ledger")
 
     def attempted(self, attempt: Attempt) -> None:
@@ -55,16 +58,18 @@ class Journal:
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Write what has been gathered, then call ``function`` of the ledger, in the writer's thread."""
-        attempts, self._attempts = self._attempts, []
-        settled, self._settled = self._settled, []
-        verified, self._verified = self._verified, []
+        if self._attempts or self._settled or self._verified:
+            self._batches.append((self._attempts, self._settled, self._verified))
+            self._attempts, self._settled, self._verified = [], [], []
 
         def write() -> T:
-            if attempts or settled or verified:
-                self.ledger.record(attempts, settled, verified)
+            while self._batches:
+                self.ledger.record(*self._batches[0])
+                self._batches.popleft()
             return function(*args, **kwargs)
 
-        return await asyncio.get_running_loop().run_in_executor(self._writer, write)
+        # Whoever waits may be cancelled; what was gathered is written all the same.
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._writer, write))
 
     async def flush(self) -> None:
         """Write what has been gathered."""
@@ -74,7 +79,7 @@ class Journal:
         """Write what has been gathered several times a second, until cancelled."""
         while True:
             await asyncio.sleep(_EVERY)
-            if self._attempts or self._settled or self._verified:
+            if self._attempts or self._settled or self._verified or self._batches:
                 await self.flush()
 
     def close(self) -> None:

@@ -54,6 +54,8 @@ class Lane:
     drain_s: float
     roll: Callable[[], float] = random
     stopped: Stop | None = None
+    closes_at: float | None = None
+    """When the lane has to be at rest, on the event loop's clock; null while it has not been stopped."""
     on_stop: Callable[[Lane], None] = lambda _: None
     on_throttle: Callable[[Lane, RequestError, float], None] = lambda *_: None
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -62,6 +64,7 @@ class Lane:
         """Take up nothing new, finish what is under way; only the first reason counts."""
         if self.stopped is None:
             self.stopped = why
+            self.closes_at = asyncio.get_running_loop().time() + self.drain_s
             self.channel.pacer.close(self.drain_s)
             self._stopping.set()
             self.on_stop(self)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from runner.errors import LedgerError, StepRefused
-from runner.history import SHIFT, History, item_range
+from runner.errors import LedgerError
+from runner.history import SHIFT, History, translated
 from runner.model import STEPS, Attached, Failed, Fault, Outcome, Pending, Unknown
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _SETTLE = (
     "UPDATE item SET state = ?, confirmed_by = ?, reason = ?, error_code = ?, error_message = ?, http_status = ?,"
     " finished_at = ?, attempts = attempts + ?, verified = ? WHERE id = ?"
 )
+_EXCLUDE = "UPDATE item SET state = 'skipped', reason = 'excluded', finished_at = ? WHERE id BETWEEN ? AND ?"
 _CLAIM = (
     "UPDATE item SET state = 'in_flight', seen = 0, error_code = NULL, error_message = NULL, http_status = NULL,"
     " finished_at = NULL WHERE id IN (SELECT id FROM item WHERE id > ? AND id <= ? AND seen = 1"
@@ -42,13 +43,17 @@ _CLAIM = (
 
 @dataclass(frozen=True, slots=True)
 class NewTarget:
-    """One group of a plan; ``numbers`` is null for all that is attached when the pre-check looks."""
+    """One group of a plan; ``numbers`` is null for all that is attached when the pre-check looks.
+
+    The numbers of an ``excluded`` group are left alone from the start.
+    """
 
     account: str
     provider: str
     target: str | None
     numbers: Collection[str] | None
     if_missing: bool = False
+    excluded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +98,13 @@ class Ledger:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute("PRAGMA foreign_keys = ON")
         self.path = path
-        self.history = History(self._db)
-        self._migrate()
+        self.history = History(self._db, path)
+        try:
+            self._prepare()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the file."""
@@ -126,7 +132,10 @@ class Ledger:
             for each in targets:
                 row = {"run": no, "account": each.account, "provider": each.provider, "target": each.target}
                 row |= {"whole": each.numbers is None, "if_missing": each.if_missing}
-                _insert_items(db, _insert(db, "target", row), each.numbers or ())
+                target = _insert(db, "target", row)
+                _insert_items(db, target, each.numbers or ())
+                if each.excluded:
+                    db.execute(_EXCLUDE, (run.started_at, target << SHIFT, ((target + 1) << SHIFT) - 1))
 
     def expand(self, target: int, found: Collection[str]) -> None:
         """Record the numbers that a look found at a target whose plan says ``all``."""
@@ -140,7 +149,9 @@ class Ledger:
             db.execute(
                 "UPDATE run SET ending = NULL, signal = NULL, finished_at = NULL, notes = '[]' WHERE id = ?", (run_id,)
             )
-            db.execute("UPDATE item SET seen = 0 WHERE id BETWEEN ? AND ? AND seen = 1", item_range(db, run_id))
+            db.execute(
+                "UPDATE item SET seen = 0 WHERE id BETWEEN ? AND ? AND seen = 1", self.history.item_range(run_id)
+            )
 
     def saw(self, sightings: Iterable[tuple[int, Attached]], settled: Iterable[Settled]) -> None:
         """Record a pre-check: items seen attached, which may be sent from now on, and those that it settled."""
@@ -231,6 +242,12 @@ class Ledger:
                     self._db.execute("ROLLBACK")
                 raise
 
+    def _prepare(self) -> None:
+        with translated(self.path):
+            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+                self._db.execute(f"PRAGMA {pragma}")
+        self._migrate()
+
     def _migrate(self) -> None:
         with self._transaction() as db:
             (version,) = db.execute("PRAGMA user_version").fetchone()
@@ -272,23 +289,6 @@ class LedgerFile:
         """Return how many items are in each state, apart by whether the newest pre-check saw them attached."""
         with closing(Ledger(self.path)) as ledger:
             return ledger.history.counts(run_id)
-
-
-@contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turn what SQLite and the file system raise into LedgerErrors about ``path``."""
-    try:
-        yield
-    except sqlite3.IntegrityError as error:
-        if "step refused" in str(error):
-            raise StepRefused(str(error)) from error
-        raise LedgerError(f"the ledger {path} refused an entry: {error}") from error
-    except sqlite3.Error as error:
-        raise LedgerError(
-            f"the ledger {path} cannot be used: {error}; check the disk, or give another --state-dir"
-        ) from error
-    except OSError as error:
-        raise LedgerError(f"{path} cannot be written: {error.strerror}; give another --state-dir") from error
 
 
 def _insert(db: sqlite3.Connection, table: str, values: Mapping[str, Any]) -> int:

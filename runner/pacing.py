@@ -25,6 +25,8 @@ _MARGIN = 1.015
 _SPACED_BELOW = 50
 # A provider's limit up to this many times our rate is one for about a second, and our own pace keeps it already.
 _SAME_WINDOW = 1.5
+# A reset further away than this, in seconds, is not awaited in advance: the refusal that follows has its own bound.
+_FARTHEST_RESET = 900.0
 # A wait so short does not have to be interrupted when the lane closes.
 _SHORT = 0.1
 
@@ -48,7 +50,7 @@ class Pacer:
         self._grants: deque[float] = deque(maxlen=in_window)
         self._turn = asyncio.Lock()
         self._resumes = 0.0
-        self._left: int | None = None
+        self._left = math.inf
         self._resets = 0.0
         self._closing = asyncio.Event()
         self._closes = math.inf
@@ -60,16 +62,14 @@ class Pacer:
         leave before the lane is closed.
         """
         async with self._turn:
+            # Asked before the limiter as well: it would let go of those that wait only one by one.
+            self._wait_left(sending=sending)
             if self._limiter:
                 await self._limiter.acquire()
-            loop = asyncio.get_running_loop()
-            while (wait := self._earliest() - loop.time()) > 0 or (sending and self._closing.is_set()):
-                if self._closing.is_set() and (sending or loop.time() + wait > self._closes):
-                    raise LaneStopped("the lane is stopping")
+            while (wait := self._wait_left(sending=sending)) > 0:
                 await self._sleep(max(wait, 0.001))
-            self._grants.append(loop.time())
-            if self._left is not None:
-                self._left -= 1
+            self._grants.append(asyncio.get_running_loop().time())
+            self._left -= 1
 
     def close(self, within: float) -> None:
         """Hold back every detach request from now on, and every look that would not leave ``within`` seconds."""
@@ -85,8 +85,8 @@ class Pacer:
 
     @property
     def paused_for(self) -> float:
-        """Seconds until the lane's pause is over; 0 when there is none."""
-        return max(0.0, self._resumes - asyncio.get_running_loop().time())
+        """Seconds for which nothing leaves because the provider asked for patience; 0 when it did not."""
+        return max(0.0, self._patient_until - asyncio.get_running_loop().time())
 
     def observe(self, quota: Quota, in_flight: int) -> None:
         """Heed what an answer says is left of the provider's own limit, before it has to refuse.
@@ -96,11 +96,20 @@ class Pacer:
         per_second = self.rate.per_second
         if quota.limit is not None and per_second <= quota.limit < per_second * _SAME_WINDOW:
             return
+        if quota.resets_in > _FARTHEST_RESET:
+            return
         now = asyncio.get_running_loop().time()
         left = max(0, quota.remaining - in_flight)
-        same_period = now < self._resets and self._left is not None
-        self._left = min(left, self._left) if same_period and self._left is not None else left
+        self._left = min(left, self._left) if now < self._resets else left
         self._resets = now + quota.resets_in
+
+    def _wait_left(self, *, sending: bool) -> float:
+        """Return the seconds until the next request may leave; LaneStopped when it is not to leave at all."""
+        now = asyncio.get_running_loop().time()
+        earliest = self._earliest()
+        if self._closing.is_set() and (sending or earliest > max(now, self._closes)):
+            raise LaneStopped("the lane is stopping")
+        return earliest - now
 
     async def _sleep(self, seconds: float) -> None:
         if seconds < _SHORT or self._closing.is_set():
@@ -110,13 +119,11 @@ class Pacer:
             async with asyncio.timeout(seconds):
                 await self._closing.wait()
 
+    @property
+    def _patient_until(self) -> float:
+        return max(self._resumes, self._resets if self._left <= 0 else 0.0)
+
     def _earliest(self) -> float:
         """Return the moment from which on the next request may leave."""
         full = len(self._grants) == self._grants.maxlen
-        earliest = max(self._resumes, self._grants[0] + self._window if full else 0.0)
-        if self._left is not None and self._left <= 0:
-            if asyncio.get_running_loop().time() >= self._resets:
-                self._left = None
-            else:
-                earliest = max(earliest, self._resets)
-        return earliest
+        return max(self._patient_until, self._grants[0] + self._window if full else 0.0)

@@ -86,6 +86,14 @@ class Window:
         """Seconds until it opens; 0 when it is open or past."""
         return max(0.0, (self.not_before - now).total_seconds()) if self.not_before else 0.0
 
+    def refuses(self, now: datetime) -> str | None:
+        """Why a run may not start at ``now``; None when it may."""
+        if self.closes_in(now) <= 0:
+            return f"the plan's window closed at {self.not_after}; change its not_after"
+        if self.opens_in(now) > 0:
+            return f"the plan's window opens at {self.not_before}; run it then, or with --wait"
+        return None
+
     def closes_in(self, now: datetime) -> float:
         """Seconds until it closes, negative when it is past; infinite when it never does."""
         return (self.not_after - now).total_seconds() if self.not_after else math.inf

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from runner.begin import leave_alone
-from runner.errors import RequestError
+from runner.errors import LedgerError, RecordingFailed, RequestError, StepRefused, first_of
 from runner.execute import Execution, Feed
 from runner.holding import TTL
 from runner.journal import Journal
@@ -67,27 +67,42 @@ class Run:
     notes: list[str] = field(default_factory=list)
     failures: int = 0
     finished: int = 0
+    believed: set[int] = field(default_factory=set)
+    """Items whose still being attached was verified with all patience in this process."""
 
     async def go(self) -> Report:
-        """Do the run, or go on with it, as far as it can be done, and return its report."""
+        """Do the run, or go on with it, as far as it can be done, and return its report.
+
+        Raises RecordingFailed when the ledger fails on the way: then nothing more is sent.
+        """
         journal = Journal(self.ledger, self.run_id, self.session)
         self._log_start()
         try:
-            async with AsyncExitStack() as stack:
-                await self._open_lanes(stack)
-                async with asyncio.TaskGroup() as group:
-                    helpers = [group.create_task(journal.keep()), group.create_task(self._tick(journal))]
-                    ending = await self._work(journal)
-                    for helper in helpers:
-                        helper.cancel()
-                await self._count(journal)
-            await journal.flush()
+            ending = await self._engage(journal)
+            self.ledger.finish(self.run_id, self.clock(), ending, self.signal, self.notes)
+        except (LedgerError, ExceptionGroup) as error:
+            raise self._failure(first_of(error)) from error
         finally:
             journal.close()
-        self.ledger.finish(self.run_id, self.clock(), ending, self.signal, self.notes)
         report = fold(LedgerFile(self.ledger.path), self.run_id)
         self.log.info("run.finished", status=report.status, exit_code=report.exit_code, **report.totals)
         return report
+
+    def _failure(self, error: BaseException) -> BaseException:
+        if isinstance(error, LedgerError) and not isinstance(error, StepRefused):
+            return RecordingFailed(f"{error}; nothing more was sent; mend it, then `teardown resume {self.run_id}`")
+        return error
+
+    async def _engage(self, journal: Journal) -> Ending:
+        async with AsyncExitStack() as stack:
+            await self._open_lanes(stack)
+            async with asyncio.TaskGroup() as group:
+                helpers = [group.create_task(journal.keep()), group.create_task(self._tick(journal))]
+                ending = await self._work(journal)
+                for helper in helpers:
+                    helper.cancel()
+            await self._count(journal)
+            return ending
 
     def interrupt(self, signal: int) -> None:
         """Stop every lane because of a signal: requests in flight finish, nothing new is sent."""
@@ -97,11 +112,12 @@ class Run:
 
     def stop(self, why: Stop) -> None:
         """Stop every lane."""
+        self.notes.append(why.message)
         for lane in self.lanes.values():
             lane.stop(why)
 
     async def _work(self, journal: Journal) -> Ending:
-        if not await self._window_opens():
+        if not self.options.dry_run and not await self._window_opens():
             return self._ending("blocked")
         with self._limits():
             seen = await self._precheck(journal)
@@ -139,16 +155,14 @@ class Run:
 
     async def _window_opens(self) -> bool:
         """Whether the run may start now; with ``wait_for_window`` once it may."""
-        window, now = self.rules.window, datetime.fromtimestamp(self.clock(), UTC)
-        if window.closes_in(now) <= 0:
-            self.notes.append(f"the plan's window closed at {window.not_after}; change its not_after")
-            return False
-        if (wait := window.opens_in(now)) <= 0:
+        now = datetime.fromtimestamp(self.clock(), UTC)
+        if not (closed := self.rules.window.refuses(now)):
             return True
-        if not self.options.wait_for_window:
-            self.notes.append(f"the plan's window opens at {window.not_before}; run it then, or with --wait")
+        wait = self.rules.window.opens_in(now)
+        if not wait or not self.options.wait_for_window:
+            self.notes.append(closed)
             return False
-        self.progress.phase(f"waiting for the window that opens at {window.not_before}")
+        self.progress.phase(f"waiting for the window that opens at {self.rules.window.not_before}")
         await next(iter(self.lanes.values())).wait(wait)
         return not self._interrupted()
 
@@ -158,7 +172,7 @@ class Run:
         loop = asyncio.get_running_loop()
         closes_in = self.rules.window.closes_in(datetime.fromtimestamp(self.clock(), UTC))
         timers = []
-        if closes_in < math.inf:
+        if 0 < closes_in < math.inf:
             closed = Stop("window_closed", f"the plan's window closed at {self.rules.window.not_after}")
             timers.append(loop.call_later(closes_in, self.stop, closed))
         if self.options.deadline is not None:
@@ -206,22 +220,25 @@ class Run:
         blocks = [f"{name}: {text}" for name, found in findings.items() for text in found.blocks]
         warnings = [f"{name}: {text}" for name, found in findings.items() for text in found.warnings]
         blocks += guarded(self.rules.guards, targets)
+        blocks += filter(None, [self.rules.window.refuses(datetime.fromtimestamp(self.clock(), UTC))])
         warnings += [text for lane in lanes if (text := lane.expiry_warning(self.clock()))]
         return Preview(targets, tuple(lanes), tuple(blocks), tuple(warnings))
 
     async def _detach(self, journal: Journal, seen: Preview) -> None:
-        self.progress.phase("detaching")
         self.progress.start(seen.to_detach)
         for each in seen.lanes:
             self.progress.lane(each.account, each.to_detach)
         self.failures, self.finished = await journal.call(self.ledger.history.score, self.run_id)
-        after = 0
-        for upto in await journal.call(self._batches, seen.to_detach):
+        after, ends = 0, await journal.call(self._batches, seen.to_detach)
+        for batch, upto in enumerate(ends, 1):
+            self.progress.phase("detaching" if len(ends) == 1 else f"batch {batch} of {len(ends)}")
             await self._each_lane(partial(self._execute, journal, after, upto))
             await self._verify(journal)
             after = upto
             if all(lane.stopped for lane in self.lanes.values()):
                 return
+        if not ends:  # an earlier process may have left something unverified
+            await self._verify(journal)
 
     def _batches(self, total: int) -> list[int]:
         """Return the id of the last item of each batch."""
@@ -250,7 +267,8 @@ class Run:
             self._note_finished(lane, target, standing.number, outcome)
             self.progress.settled(lane.account, outcome.state, standing.state)
 
-        if unverified := await Verification(lane, reader, journal, self.clock, changed).run(self.targets[lane.account]):
+        verification = Verification(lane, reader, journal, self.clock, changed=changed, believed=self.believed)
+        if unverified := await verification.run(self.targets[lane.account]):
             self.notes.append(unverified)
             self.log.warning("verification.incomplete", account=lane.account, error=unverified)
         await journal.flush()
@@ -292,8 +310,9 @@ class Run:
 
     def _lane_stopped(self, lane: Lane) -> None:
         why = lane.stopped
-        if why:
+        if why and why.message not in self.notes:
             self.notes.append(f"{lane.account}: {why.message}")
+        if why:
             self.log.warning("lane.stopped", account=lane.account, reason=why.code, error=why.message)
 
     def _lane_throttled(self, lane: Lane, error: RequestError, seconds: float) -> None:

@@ -32,7 +32,7 @@ class StateFolder:
             if value is not None:
                 if not value.strip():
                     raise InputError(f"{name} is blank; name a folder, or leave it out")
-                return cls(Path(value).expanduser())
+                return cls(_expanded(value, name))
         folder = environ.get("XDG_STATE_HOME", "")
         return cls(
             Path(folder) / "teardown" if Path(folder).is_absolute() else platformdirs.user_state_path("teardown")
@@ -67,3 +67,10 @@ class StateFolder:
                 file.write(text)
         except OSError as error:
             raise LedgerError(f"{path} cannot be written: {error.strerror}; give another --state-dir") from error
+
+
+def _expanded(value: str, name: str) -> Path:
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:  # ~ stands for a home folder that nobody knows
+        raise InputError(f"{name}: {value} begins with an unknown home folder; write the path out") from error

@@ -26,6 +26,10 @@ _MESSAGE_KEYS = ("message", "error", "detail", "msg", "statusMessage")
 _MESSAGE_LENGTH = 200
 _UNIX_TIME = 10**9
 _CONNECT_TIMEOUT = 10.0
+# Connecting has to end before the exchange does: a request that never left must not look like one whose answer is lost.
+_CONNECT_SHARE = 0.9
+_COUNT = re.compile(r"\s*(\d{1,15})\s*", re.ASCII)
+_JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -49,15 +53,17 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Transport:
-    """Sends requests over ``session``; ``timeout`` in seconds bounds each whole exchange.
+    """Sends requests over ``session``; ``timeout`` in seconds bounds each whole exchange, ``max_body`` its answer.
 
-    ``secrets`` are struck from every message; ``now`` gives seconds since the epoch.
+    ``secrets``, and whatever looks like a minted token, are struck from every message; ``now`` gives seconds since
+    the epoch.
     """
 
     session: aiohttp.ClientSession
     timeout: float
     secrets: Collection[str]
     now: Callable[[], float]
+    max_body: int = MAX_BODY
 
     async def request(self, method: str, url: URL, headers: Mapping[str, str], body: object = None) -> Reply:
         """Return the answer when its status is 2xx; raise a RequestError that tells whether it was processed."""
@@ -67,7 +73,7 @@ class Transport:
                 asyncio.timeout(self.timeout),
                 self.session.request(method, url, data=data, headers=headers, allow_redirects=False) as response,
             ):
-                content = await _read(response)
+                content = await _read(response, self.max_body)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError) as error:
             raise NotSent(f"could not connect to {url.host}: {self._clean(str(error))}") from error
         except aiohttp.InvalidURL as error:
@@ -89,9 +95,9 @@ class Transport:
         raise error_for(status, message, headers, self.now())
 
     def _clean(self, text: str) -> str:
-        for secret in self.secrets:
+        for secret in sorted(self.secrets, key=len, reverse=True):
             text = text.replace(secret, "***")
-        text = _CONTROL.sub(" ", text)
+        text = _CONTROL.sub(" ", _JWT.sub("***", text))
         return text if len(text) <= _MESSAGE_LENGTH else text[: _MESSAGE_LENGTH - 1] + "…"
 
 
@@ -99,8 +105,13 @@ def open_session(concurrency: int, timeout: float) -> aiohttp.ClientSession:
     """Return a session with as many connections as there are workers; whole exchanges are bounded by the transport."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=concurrency, ttl_dns_cache=300),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(timeout, _CONNECT_TIMEOUT)),
+        timeout=aiohttp.ClientTimeout(
+            total=None,
+            sock_connect=min(timeout * _CONNECT_SHARE, _CONNECT_TIMEOUT),
+            ceil_threshold=_CONNECT_TIMEOUT,
+        ),
         cookie_jar=aiohttp.DummyCookieJar(),
+        middlewares=(_once,),
     )
 
 
@@ -123,10 +134,11 @@ def message_of(body: Any) -> str | None:
         return None
     for key in _MESSAGE_KEYS:
         value = body.get(key)
-        if isinstance(value, dict):
-            value = message_of(value)
-        if isinstance(value, str) and value.strip():
-            return value.strip()
+        # One level down, as in {"error": {"message": …}}, and no further: an answer may be nested without end.
+        inner = [value.get(each) for each in _MESSAGE_KEYS] if isinstance(value, dict) else [value]
+        for sentence in inner:
+            if isinstance(sentence, str) and sentence.strip():
+                return sentence.strip()
     return None
 
 
@@ -141,11 +153,11 @@ def quota(headers: Mapping[str, str], now: float) -> Quota | None:
     remaining = headers.get("X-RateLimit-Remaining")
     if remaining is None:
         return None
+    left, limit = _COUNT.fullmatch(remaining), _COUNT.fullmatch(headers.get("X-RateLimit-Limit", ""))
     resets_in = _seconds_until(headers.get("X-RateLimit-Reset"), headers, now)
-    if resets_in is None or not remaining.strip().isdecimal():
+    if resets_in is None or not left:
         return None
-    limit = headers.get("X-RateLimit-Limit", "").strip()
-    return Quota(int(limit) if limit.isdecimal() else None, int(remaining), resets_in)
+    return Quota(int(limit[1]) if limit else None, int(left[1]), resets_in)
 
 
 def _seconds_until(value: str | None, headers: Mapping[str, str], now: float) -> float | None:
@@ -169,13 +181,23 @@ def _moment(value: str | None) -> float | None:
         return None
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Return the whole body; ValueError when it is larger than anything a provider sends."""
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from repeating a read whose answer was lost: a repetition is paced and counted like any request."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError(str(error)) from error
+
+
+async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """Return the whole body; ValueError when it is larger than ``most`` bytes."""
     chunks, size = [], 0
     async for chunk in response.content.iter_any():
         size += len(chunk)
-        if size > MAX_BODY:
-            raise ValueError(f"more than {MAX_BODY >> 20} MiB")
+        if size > most:
+            raise ValueError(f"it is longer than {most} bytes")
         chunks.append(chunk)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 

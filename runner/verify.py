@@ -26,7 +26,8 @@ _STATES = frozenset({State.DETACHED, State.FAILED, State.UNKNOWN})
 class Verification:
     """Looks at everything that a lane has sent something for and that no look has seen gone yet.
 
-    ``changed`` is told of every outcome that the look corrects: the state before and the outcome now.
+    ``changed`` is told of every outcome that the look corrects: the state before and the outcome now. ``believed``
+    holds the items that were looked at with all patience already, and gets more of them.
     """
 
     def __init__(
@@ -35,13 +36,16 @@ class Verification:
         reader: Reader,
         journal: Journal,
         clock: Callable[[], float],
+        *,
         changed: Callable[[str | None, Standing, Outcome], None],
+        believed: set[int],
     ) -> None:
         self._lane = lane
         self._reader = reader
         self._journal = journal
         self._clock = clock
         self._changed = changed
+        self._believed = believed
         self._open: dict[tuple[str | None, str], list[Standing]] = defaultdict(list)
 
     async def run(self, targets: Iterable[Target]) -> str | None:
@@ -52,7 +56,7 @@ class Verification:
         """
         for target in targets:
             for each in await self._journal.call(self._journal.ledger.history.items_of, target.no, _STATES):
-                if not each.verified and (each.attempts or each.state is not State.FAILED):
+                if not each.verified and each.id not in self._believed:
                     self._open[target.target, each.number].append(each)
         attached: set[tuple[str | None, str]] = set()
         if not self._open:
@@ -114,6 +118,7 @@ class Verification:
 
     def _still_attached(self, key: tuple[str | None, str]) -> None:
         for standing in self._open.pop(key):
+            self._believed.add(standing.id)
             match standing.state:
                 case State.DETACHED:
                     text = "the provider confirmed the detach, but the number is still attached when looked at"

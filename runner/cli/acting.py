@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 import time
 from pathlib import Path
@@ -13,7 +12,10 @@ import click
 
 from runner.cli.asking import Prompt, describe
 from runner.cli.options import AccountRate, Duration, World, global_options
+from runner.cli.signals import mind_signals
+from runner.cli.streams import reader_may_leave
 from runner.errors import InputError
+from runner.log import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from runner.report import Report
     from runner.run import Run
     from runner.state import StateFolder
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -144,12 +144,24 @@ def _report(world: World, given: dict[str, Any], work: Callable[[Front], Corouti
         reports.format_of(path)
     report = asyncio.run(_minded(world, given, work))
     for path in paths:
-        reports.save(report, path)
+        _save(report, path)
     if given["as_json"]:
-        reports.write(report, "json", sys.stdout)
+        with reader_may_leave():
+            reports.write(report, "json", sys.stdout)
     if world.verbosity >= 0:
         reports.summary(report, sys.stderr, color=world.color)
     return report.exit_code or 0
+
+
+def _save(report: Report, path: Path) -> None:
+    """Write a report file; one that cannot be written changes nothing about what became of the numbers."""
+    from runner import report as reports  # noqa: PLC0415 - heavy, and only for runs
+
+    try:
+        reports.save(report, path)
+    except reports.ReportError as error:
+        run_id = report.run["id"]
+        click.echo(f"error: {plain(str(error))}; `teardown report {run_id} -o FILE` writes it again", err=True)
 
 
 async def _minded(world: World, given: dict[str, Any], work: Callable[[Front], Coroutine[Any, Any, Report]]) -> Report:
@@ -158,19 +170,15 @@ async def _minded(world: World, given: dict[str, Any], work: Callable[[Front], C
 
     enabled = not given["no_progress"] and world.verbosity >= 0
     display = progress.choose(sys.stderr, enabled=enabled, color=world.color, clock=time.monotonic)
-    prompt = Prompt(display)
+    prompt = Prompt()
 
-    loop = asyncio.get_running_loop()
-
-    def mind_signals(run: Run) -> None:
+    def started(run: Run) -> None:
         def interrupt(number: int) -> None:
-            loop.remove_signal_handler(number)
             prompt.cancel()
             world.say("interrupted: requests in flight finish, then the report is written; once more to leave at once")
             run.interrupt(number)
 
-        for number in _SIGNALS:
-            loop.add_signal_handler(number, interrupt, number)
+        mind_signals(interrupt, unattended=bool(given.get("yes") or given.get("dry_run")))
 
     front = Front(
         console_format=world.log_format,
@@ -178,7 +186,7 @@ async def _minded(world: World, given: dict[str, Any], work: Callable[[Front], C
         progress=display,
         confirm=approve if given.get("yes") else prompt.ask,
         preview=lambda seen: describe(seen, world.say),
-        started=mind_signals,
+        started=started,
     )
     return await work(front)
 

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runner.preview import Preview
-    from runner.progress import Progress
 
 _SHOWN = 20
 
@@ -35,9 +34,7 @@ def describe(seen: Preview, say: Callable[[str], None]) -> None:
 class Prompt:
     """Asks on the terminal without stopping the event loop, so that a signal is still heard."""
 
-    def __init__(self, display: Progress) -> None:
-        self._display = display
-        self._answer: asyncio.Future[str] | None = None
+    _answer: asyncio.Future[str] | None = None
 
     async def ask(self, seen: Preview) -> bool:
         """Return whether the answer is yes."""
@@ -45,7 +42,7 @@ class Prompt:
         self._answer = loop.create_future()
         loop.add_reader(sys.stdin, self._read)
         count = "1 number" if seen.to_detach == 1 else f"{seen.to_detach} numbers"
-        click.echo(f"Detach {count}? Their calls stop at once. [y/N] ", file=self._display.stream, nl=False)
+        click.echo(f"Detach {count}? Their calls stop at once. [y/N] ", err=True, nl=False)
         try:
             return (await self._answer).strip().lower() in {"y", "yes"}
         finally:

@@ -10,7 +10,8 @@ from importlib import import_module
 import click
 
 from runner.cli.options import World, global_options
-from runner.errors import BusyError, InputError, LedgerError, TeardownError
+from runner.cli.streams import Forgiving, reader_may_leave
+from runner.errors import BusyError, InputError, LedgerError, RecordingFailed, TeardownError
 
 _COMMANDS = {
     "validate": "looking",
@@ -24,7 +25,7 @@ _COMMANDS = {
     "sandbox": "serving",
 }
 _BUG = 1
-_CODES = {InputError: 2, LedgerError: 2, BusyError: 75}
+_CODES = {InputError: 2, RecordingFailed: 5, LedgerError: 2, BusyError: 75}
 _SIGINT = 130
 
 
@@ -59,8 +60,11 @@ def main() -> None:
 
 
 def _run() -> int:
+    code = 0
+    sys.stderr = Forgiving(sys.stderr)
     try:
-        code = teardown.main(prog_name="teardown", standalone_mode=False)
+        with reader_may_leave():
+            code = teardown.main(prog_name="teardown", standalone_mode=False)
     except Exception as error:  # noqa: BLE001 - the one place that may let nothing through
         return _explain(error)
     except KeyboardInterrupt:
@@ -78,9 +82,6 @@ def _explain(error: Exception) -> int:
             return error.exit_code
         case click.Abort():
             return _SIGINT
-        case BrokenPipeError():
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains on its way out
-            return 0
         case TeardownError():
             _say_all(str(error))
             return next((code for kind, code in _CODES.items() if isinstance(error, kind)), _BUG)

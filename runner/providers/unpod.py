@@ -60,8 +60,7 @@ class UnpodReader:
         known = await self._known() if lost - places.keys() else None
         for slug, numbers in missing.items():
             for number in numbers:
-                elsewhere = [place for place in places.get(number, ()) if place != slug]
-                yield NumberSeen(slug, number, _traced(number, elsewhere, known))
+                yield NumberSeen(slug, number, _traced(slug, number, places.get(number, {}), known))
 
     async def look(self, target: str | None, number: str) -> Seen:
         """Look at the bridge's detail."""
@@ -86,16 +85,17 @@ class UnpodReader:
 
         return read_all(fetch, what="bridges")
 
-    async def _whereabouts(self, lost: Collection[str]) -> dict[str, list[str]]:
-        """Return the bridges to which each of the ``lost`` numbers is attached, those that are nowhere left out.
+    async def _whereabouts(self, lost: Collection[str]) -> dict[str, dict[str, Row]]:
+        """Return the rows of the ``lost`` numbers by number and bridge, those that are attached nowhere left out.
 
         The listing may lack numbers, and never shows their state: it only tells which bridges to look at.
         """
-        places: dict[str, list[str]] = {}
+        places: dict[str, dict[str, Row]] = {}
         slugs = [slug async for rows in self._bridges() for slug, row in rows.items() if _may_hold(row, lost)]
         for slug in slugs:
-            for number in (await self._attached(slug) or {}).keys() & lost:
-                places.setdefault(number, []).append(slug)
+            for number, row in (await self._attached(slug) or {}).items():
+                if number in lost:
+                    places.setdefault(number, {})[slug] = row
         return places
 
     async def _known(self) -> set[str] | None:
@@ -154,7 +154,7 @@ def _number_set(reply: Reply) -> set[str]:
 
 
 def _number(row: Any) -> str | None:
-    return canonical(row.get("number")) if isinstance(row, dict) else None
+    return canonical(expect(row, str, "number"))
 
 
 def _is_attached(row: Row) -> bool:
@@ -163,8 +163,11 @@ def _is_attached(row: Row) -> bool:
 
 
 def _may_hold(bridge: Row, lost: Collection[str]) -> bool:
-    numbers = bridge.get("numbers")
-    return not isinstance(numbers, list) or any(_number(row) in lost for row in numbers)
+    rows = bridge.get("numbers")
+    if not isinstance(rows, list):
+        return True
+    named = {canonical(row.get("number")) if isinstance(row, dict) else None for row in rows}
+    return None in named or not named.isdisjoint(lost)
 
 
 def _seen(slug: str | None, row: Row | None) -> Seen:
@@ -181,9 +184,11 @@ def _seen(slug: str | None, row: Row | None) -> Seen:
     return Attached({key: value for key, value in before.items() if value is not None})
 
 
-def _traced(number: str, elsewhere: list[str], known: set[str] | None) -> Seen:
-    if elsewhere:
-        return Elsewhere(", ".join(elsewhere))
+def _traced(slug: str | None, number: str, places: Mapping[str, Row], known: set[str] | None) -> Seen:
+    if here := places.get(slug or ""):
+        return _seen(slug, here)
+    if places:
+        return Elsewhere(", ".join(places))
     return Gone("unknown_to_account" if known is not None and number not in known else None)
 
 

@@ -129,8 +129,7 @@ def _seen_alone(reply: Reply, number: str, gateway: str | None) -> Seen:
 
 
 def _number(row: Any) -> str | None:
-    phone = row.get("phoneNumber") if isinstance(row, dict) else None
-    return canonical(phone.get("e164")) if isinstance(phone, dict) else None
+    return canonical(expect(row, str, "phoneNumber", "e164"))
 
 
 def _seen(row: Row, gateway: str | None) -> Seen:

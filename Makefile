@@ -1,0 +1,56 @@
+# Three commands: `make demo` shows the program at work, `make test` runs every test, `make check` runs the linters.
+# Each makes the environment in .venv that it needs, once, with a Python of 3.11 or newer: make demo PYTHON=python3.12
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+FAULTS := lost_after=5%,lost_before=3%,http_500_after=3%,http_400_after=2%,http_429=1%:1s
+
+.PHONY: help demo test check clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo    detach 200 numbers from a local sandbox that loses answers, and report on each of them"
+	@echo "make test    run every test, and show what of the package they do not reach"
+	@echo "make check   ruff, mypy and the layers of imports"
+	@echo "make clean   remove the environment and everything else that was made here"
+
+demo: .venv/runtime.stamp
+	@TEARDOWN_CONFIG=config.example.yaml $(BIN)/teardown run plans/decommission-200.yaml --sandbox --yes \
+		--faults '$(FAULTS)' --rate unpod-main=20/s --rate videosdk-main=10/s \
+		--state-dir .demo --report .demo/report.html || { code=$$?; \
+		echo "The demo's run ended with exit code $$code; the README says what that means." >&2; exit $$code; }
+	@echo
+	@echo "Nothing but the sandbox was touched. What became of every number: .demo/report.html"
+	@echo "All that was recorded: $(BIN)/teardown status --state-dir .demo"
+
+test: .venv/dev.stamp
+	$(BIN)/python -m pytest --cov=runner --cov-report=term-missing:skip-covered
+
+check: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf .venv .demo build dist *.egg-info .coverage .coverage.* .hypothesis \
+		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+.venv/created.stamp:
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "There is no $(PYTHON); install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "$$($(PYTHON) --version) is too old; name a Python of 3.11 or newer: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "Making the environment in .venv; this happens once."
+	@$(PYTHON) -m venv .venv || { \
+		echo "$(PYTHON) cannot make an environment; install its venv module (Debian, Ubuntu: python3-venv)" >&2; exit 1; }
+	@touch $@
+
+.venv/runtime.stamp: .venv/created.stamp pyproject.toml constraints.txt
+	@$(PIP) install --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/dev.stamp: .venv/created.stamp pyproject.toml constraints.txt
+	@$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	@touch .venv/runtime.stamp $@
