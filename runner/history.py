@@ -12,7 +12,7 @@ import orjson
 
 from runner.errors import LedgerError, StepRefused
 from runner.model import OPEN, TROUBLED, Fault, State
-from runner.records import ItemRecord, LaneRecord, RunRecord
+from runner.records import Command, ItemRecord, LaneRecord, RunRecord
 from runner.tally import Tally
 
 if TYPE_CHECKING:
@@ -137,11 +137,19 @@ class History:
             counts[tab.state, tab.seen] += tab.count
         return dict(counts)
 
+    def command(self, run_id: str) -> tuple[Command | None, str | None]:
+        """Return what somebody wants of the process that works on the run, and why."""
+        command, reason = self._one("command, command_reason", run_id)
+        return command, reason
+
     def score(self, run_id: str) -> tuple[int, int]:
-        """Return how many of the items that something was sent for have failed, and how many have finished."""
+        """Return how many of the items that something was sent for have failed, and how many have finished.
+
+        Those that a pre-check has just seen attached, and that are to be sent again, count as neither.
+        """
         query = (
             "SELECT sum(state IN ('failed', 'unknown')), count(*) FROM item WHERE id BETWEEN ? AND ? AND attempts > 0"
-            " AND state NOT IN ('planned', 'in_flight')"
+            " AND seen = 0 AND state NOT IN ('planned', 'in_flight')"
         )
         failures, finished = next(self._rows(query, self.item_range(run_id)))
         return failures or 0, finished
@@ -166,20 +174,21 @@ class History:
             planned[target.account] += sizes[target.no]
         counted = self._tallies(run_id)
         return [
-            LaneRecord(account, provider, rate, planned[account], tally)
+            LaneRecord(account, provider, rate, planned[account], tally, waiting)
             for account, provider in providers.items()
-            for rate, tally in [counted.get(account, (0.0, Tally()))]
+            for rate, tally, waiting in [counted.get(account, (0.0, Tally(), None))]
         ]
 
-    def _tallies(self, run_id: str) -> dict[str, tuple[float, Tally]]:
-        query = "SELECT account, rate, tally FROM lane JOIN run ON run.no = run WHERE id = ? ORDER BY session"
-        sums: dict[str, tuple[float, Tally]] = {}
-        for account, rate, text in self._rows(query, (run_id,)):
+    def _tallies(self, run_id: str) -> dict[str, tuple[float, Tally, str | None]]:
+        """Return rate, sum of counts and reason to wait of each lane; rate and reason are the newest process's."""
+        query = "SELECT account, rate, tally, waiting FROM lane JOIN run ON run.no = run WHERE id = ? ORDER BY session"
+        sums: dict[str, tuple[float, Tally, str | None]] = {}
+        for account, rate, text, waiting in self._rows(query, (run_id,)):
             fields = orjson.loads(text)
             fields["buckets"] = Counter({int(key): count for key, count in fields["buckets"].items()})
             tally = sums[account][1] if account in sums else Tally()
             tally.add(Tally(**fields))
-            sums[account] = (rate, tally)
+            sums[account] = (rate, tally, waiting)
         return sums
 
     def item_range(self, run_id: str) -> tuple[int, int]:

@@ -52,9 +52,10 @@ class Journal:
         """Return the next items of a lane; when this returns, their marks are on the disk."""
         return await self.call(self.ledger.claim, self.run_id, account, after=after, upto=upto, most=most)
 
-    async def count(self, account: str, rate: float, tally: Tally) -> None:
-        """Record what a lane has counted."""
-        await self.call(self.ledger.count, self.run_id, self._session, account, rate, tally)
+    async def count(self, account: str, *, rate: float, tally: Tally, waiting: str | None) -> None:
+        """Record what a lane has counted, and why it waits."""
+        count = self.ledger.count
+        await self.call(count, self.run_id, self._session, account, rate=rate, tally=tally, waiting=waiting)
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Write what has been gathered, then call ``function`` of the ledger, in the writer's thread."""
@@ -68,8 +69,10 @@ class Journal:
                 self._batches.popleft()
             return function(*args, **kwargs)
 
-        # Whoever waits may be cancelled; what was gathered is written all the same.
-        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._writer, write))
+        # Whoever waits may be cancelled; what was gathered is written all the same, and a failure shows next time.
+        writing = asyncio.get_running_loop().run_in_executor(self._writer, write)
+        writing.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(writing)
 
     async def flush(self) -> None:
         """Write what has been gathered."""

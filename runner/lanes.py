@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 StopCode = Literal[
-    "signal", "access_denied", "provider_away", "throttled", "lease_lost", "guard", "deadline", "window_closed"
+    "signal",
+    "access_denied",
+    "provider_away",
+    "throttled",
+    "lease_lost",
+    "guard",
+    "deadline",
+    "window_closed",
+    "operator",
 ]
 _NO_USE_LOOKING = frozenset({"signal", "access_denied", "provider_away", "throttled", "lease_lost"})
 _NOT_FOUND = 404
@@ -85,6 +93,8 @@ class Lane:
 
     def why_waiting(self) -> tuple[str | None, float | None]:
         """Return why no request leaves at the moment and until when, on the event loop's clock; Nones otherwise."""
+        if self.channel.pacer.held:
+            return "paused by an operator", None
         if paused := self.channel.pacer.paused_for:
             return "throttled by the provider", asyncio.get_running_loop().time() + paused
         return ("the provider does not answer", None) if self.channel.away else (None, None)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runner.model import State
-    from runner.records import Ending, ItemRecord, LaneRecord, RunRecord
+    from runner.records import Command, Ending, ItemRecord, LaneRecord, RunRecord
     from runner.tally import Tally
 
 VERSION = 1
@@ -37,6 +37,7 @@ _EXCLUDE = "UPDATE item SET state = 'skipped', reason = 'excluded', finished_at 
 _CLAIM = (
     "UPDATE item SET state = 'in_flight', seen = 0, error_code = NULL, error_message = NULL, http_status = NULL,"
     " finished_at = NULL WHERE id IN (SELECT id FROM item WHERE id > ? AND id <= ? AND seen = 1"
+    " AND state IN (SELECT old FROM step WHERE new = 'in_flight')"
     " AND (id >> 24) IN (SELECT no FROM target WHERE run = ? AND account = ?) ORDER BY id LIMIT ?) RETURNING id, number"
 )
 
@@ -146,9 +147,8 @@ class Ledger:
     def reopen(self, run_id: str) -> None:
         """Record that another process goes on with the run; what earlier ones saw entitles to nothing any more."""
         with self._transaction() as db:
-            db.execute(
-                "UPDATE run SET ending = NULL, signal = NULL, finished_at = NULL, notes = '[]' WHERE id = ?", (run_id,)
-            )
+            left = "ending = NULL, signal = NULL, finished_at = NULL, command = NULL, notes = '[]'"
+            db.execute(f"UPDATE run SET {left} WHERE id = ?", (run_id,))  # noqa: S608 - a literal of our own
             db.execute(
                 "UPDATE item SET seen = 0 WHERE id BETWEEN ? AND ? AND seen = 1", self.history.item_range(run_id)
             )
@@ -183,14 +183,16 @@ class Ledger:
             _settle(db, settled)
             db.executemany("UPDATE item SET verified = 1 WHERE id = ?", [(item,) for item in verified])
 
-    def count(self, run_id: str, session: str, account: str, rate: float, tally: Tally) -> None:
-        """Record what one process has counted so far on one lane of a run."""
+    def count(
+        self, run_id: str, session: str, account: str, *, rate: float, tally: Tally, waiting: str | None = None
+    ) -> None:
+        """Record what one process has counted so far on one lane of a run, and why it waits."""
         counted = asdict(replace(tally, buckets={str(key): n for key, n in tally.buckets.items()}))  # type: ignore[arg-type] # JSON keys
         with self._transaction() as db:
             db.execute(
-                "INSERT INTO lane SELECT no, ?, ?, ?, ? FROM run WHERE id = ? ON CONFLICT (run, session, account)"
-                " DO UPDATE SET rate = excluded.rate, tally = excluded.tally",
-                (session, account, rate, _json(counted), run_id),
+                "INSERT INTO lane SELECT no, ?, ?, ?, ?, ? FROM run WHERE id = ? ON CONFLICT (run, session, account)"
+                " DO UPDATE SET rate = excluded.rate, tally = excluded.tally, waiting = excluded.waiting",
+                (session, account, rate, _json(counted), waiting, run_id),
             )
 
     def lease(self, wanted: Iterable[Lease], now: float, is_dead: Callable[[Lease], bool]) -> list[Lease]:
@@ -217,10 +219,20 @@ class Ledger:
         with self._transaction() as db:
             return db.execute("UPDATE lease SET expires_at = ? WHERE session = ?", (expires_at, session)).rowcount
 
+    def leases(self, run_id: str) -> list[Lease]:
+        """Return the leases that a run holds, or held until they ran out."""
+        with translated(self.path):
+            return [Lease(*row) for row in self._db.execute("SELECT * FROM lease WHERE run = ?", (run_id,))]
+
     def release(self, session: str) -> None:
         """Give the leases of a session back."""
         with self._transaction() as db:
             db.execute("DELETE FROM lease WHERE session = ?", (session,))
+
+    def command(self, run_id: str, command: Command, reason: str | None) -> None:
+        """Record what the process that works on a run is wanted to do; it looks every second."""
+        with self._transaction() as db:
+            db.execute("UPDATE run SET command = ?, command_reason = ? WHERE id = ?", (command, reason, run_id))
 
     def finish(self, run_id: str, at: float, ending: Ending, signal: int | None, notes: Iterable[str]) -> None:
         """Record how a process left the run, and in ``notes`` why."""

@@ -13,6 +13,8 @@ CREATE TABLE run (
     finished_at REAL,
     ending TEXT,
     signal INTEGER,
+    command TEXT,                -- what somebody else wants of the process at work: pause, unpause, stop
+    command_reason TEXT,
     notes TEXT NOT NULL DEFAULT '[]',
     version TEXT NOT NULL,
     host TEXT NOT NULL,
@@ -95,5 +97,6 @@ CREATE TABLE lane (
     account TEXT NOT NULL,
     rate REAL NOT NULL,
     tally TEXT NOT NULL,              -- JSON: what the process counted on this lane
+    waiting TEXT,                     -- why it sends nothing at the moment
     PRIMARY KEY (run, session, account)
 ) STRICT, WITHOUT ROWID;

@@ -11,7 +11,6 @@ import sys
 import time
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from secrets import token_hex
 from typing import TYPE_CHECKING, TextIO
 
 from runner import log, providers
@@ -135,7 +134,8 @@ class _Job:
     state: StateFolder
     options: Options
     front: Front
-    session: str = field(default_factory=lambda: token_hex(8))
+    session: str = field(default_factory=lambda: new_run_id(time.time()))
+    """Which process: ids of later ones sort behind it."""
 
     def held(self) -> AbstractContextManager[None]:
         """Hold the lanes while something may be sent; a dry run and a rehearsal get in nobody's way."""

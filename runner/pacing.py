@@ -53,6 +53,8 @@ class Pacer:
         self._left = math.inf
         self._resets = 0.0
         self._closing = asyncio.Event()
+        self._released = asyncio.Event()
+        self._released.set()
         self._closes = math.inf
 
     async def grant(self, *, sending: bool = False) -> None:
@@ -61,20 +63,46 @@ class Pacer:
         Raises LaneStopped once the lane closes: for what would change something at once, for a look when it could not
         leave before the lane is closed.
         """
+        granted = False
+        while not granted:
+            if sending:
+                await self._released.wait()
+            granted = await self._take_turn(sending=sending)
+
+    async def _take_turn(self, *, sending: bool) -> bool:
+        """Wait for the next grant and take it; return False when detach requests were put on hold meanwhile."""
         async with self._turn:
+            if sending and self.held:
+                return False
             # Asked before the limiter as well: it would let go of those that wait only one by one.
             self._wait_left(sending=sending)
             if self._limiter:
                 await self._limiter.acquire()
             while (wait := self._wait_left(sending=sending)) > 0:
                 await self._sleep(max(wait, 0.001))
+            if sending and self.held:
+                return False
             self._grants.append(asyncio.get_running_loop().time())
             self._left -= 1
+            return True
+
+    def hold(self, *, on: bool) -> None:
+        """Let no detach request through until that is taken back; looks go on."""
+        if on and not self._closing.is_set():
+            self._released.clear()
+        else:
+            self._released.set()
+
+    @property
+    def held(self) -> bool:
+        """Whether detach requests are on hold."""
+        return not self._released.is_set()
 
     def close(self, within: float) -> None:
         """Hold back every detach request from now on, and every look that would not leave ``within`` seconds."""
         self._closes = asyncio.get_running_loop().time() + within
         self._closing.set()
+        self._released.set()
 
     def pause(self, seconds: float) -> bool:
         """Let nothing through for so long; return whether that is longer than any pause so far."""

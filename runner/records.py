@@ -15,6 +15,10 @@ Ending = Literal["finished", "blocked", "stopped", "interrupted"]
 account, a deadline or an operator stopped it; a signal did."""
 
 
+Command = Literal["pause", "unpause", "stop"]
+"""What somebody else can want of the process that works on a run."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunRecord:
     """One execution of one plan; ``ending`` and ``finished_at`` are null while it goes on, or when it was killed."""
@@ -72,3 +76,5 @@ class LaneRecord:
     rate: float
     planned: int
     tally: Tally = field(default_factory=Tally)
+    waiting: str | None = None
+    """Why its newest process sends nothing at the moment; only means something while the run is live."""

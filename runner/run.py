@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from runner.policy import Guards, RetryPolicy
     from runner.preview import TargetPreview
     from runner.progress import Progress
-    from runner.records import Ending
+    from runner.records import Command, Ending
     from runner.report import Report
 
 _TICK = 0.25
@@ -64,6 +64,7 @@ class Run:
     lanes: dict[str, Lane] = field(default_factory=dict)
     targets: dict[str, list[Target]] = field(default_factory=dict)
     signal: int | None = None
+    paused: bool = False
     notes: list[str] = field(default_factory=list)
     failures: int = 0
     finished: int = 0
@@ -257,6 +258,7 @@ class Run:
             return
         self.progress.phase("verifying")
         await self._each_lane(lambda lane: self._verify_lane(lane, journal))
+        self._mind_guards()
 
     async def _verify_lane(self, lane: Lane, journal: Journal) -> None:
         if lane.stopped and not lane.stopped.leaves_time_to_look:
@@ -266,6 +268,7 @@ class Run:
         def changed(target: str | None, standing: Standing, outcome: Outcome) -> None:
             self._note_finished(lane, target, standing.number, outcome)
             self.progress.settled(lane.account, outcome.state, standing.state)
+            self.failures += (outcome.state in TROUBLED) - (standing.state in TROUBLED)
 
         verification = Verification(lane, reader, journal, self.clock, changed=changed, believed=self.believed)
         if unverified := await verification.run(self.targets[lane.account]):
@@ -283,14 +286,19 @@ class Run:
                 group.create_task(counted(lane))
 
     def _settled(self, lane: Lane, item: Item, outcome: Outcome) -> None:
-        """Count what became of an item, and stop everything when a guard says so."""
+        """Count what became of an item."""
         if isinstance(outcome, Pending):
             return
         self._note_finished(lane, item.target, item.number, outcome)
         self.progress.settled(lane.account, outcome.state)
         self.finished += 1
         self.failures += outcome.state in TROUBLED
-        if tripped := self.rules.guards.tripped_by(self.failures, self.finished):
+        self._mind_guards()
+
+    def _mind_guards(self) -> None:
+        """Stop everything, once, when so many items have failed that a guard says so."""
+        tripped = self.rules.guards.tripped_by(self.failures, self.finished)
+        if tripped and not all(lane.stopped for lane in self.lanes.values()):
             self.log.error("guard.tripped", error=tripped)
             self.stop(Stop("guard", tripped))
 
@@ -329,6 +337,7 @@ class Run:
             if tick % _TICKS_PER_COUNT == 0:
                 await self._count(journal)
                 await self._keep_leases(journal)
+                self._obey(*await journal.call(self.ledger.history.command, self.run_id))
 
     async def _keep_leases(self, journal: Journal) -> None:
         if self.options.dry_run or self.options.sandbox:
@@ -336,9 +345,21 @@ class Run:
         if await journal.call(self.ledger.renew, self.session, self.clock() + TTL) < len(self.lanes):
             self.stop(Stop("lease_lost", "another run has taken the lane over"))
 
+    def _obey(self, command: Command | None, reason: str | None) -> None:
+        """Do what somebody at another terminal wants."""
+        pause = command == "pause"
+        if pause is not self.paused and command != "stop":
+            self.paused = pause
+            self.log.warning("run.paused" if pause else "run.unpaused", reason=reason)
+            for lane in self.lanes.values():
+                lane.channel.pacer.hold(on=pause)
+        if command == "stop" and not all(lane.stopped for lane in self.lanes.values()):
+            self.stop(Stop("operator", f"stopped by an operator{f': {reason}' if reason else ''}"))
+
     async def _count(self, journal: Journal) -> None:
         for lane in self.lanes.values():
-            await journal.count(lane.account, lane.channel.pacer.rate.per_second, lane.channel.counted())
+            rate, (waiting, _) = lane.channel.pacer.rate.per_second, lane.why_waiting()
+            await journal.count(lane.account, rate=rate, tally=lane.channel.counted(), waiting=waiting)
 
     def _log_start(self) -> None:
         record = self.ledger.history.run(self.run_id)

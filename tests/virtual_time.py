@@ -4,6 +4,9 @@ import asyncio
 import math
 import selectors
 
+TURN = 1e-6
+"""Seconds that one turn of the loop takes: time always goes by, as it does in a real one."""
+
 
 class _Selector(selectors.DefaultSelector):
     """Takes what is ready; when nothing is, it moves the clock to the next timer instead of sleeping.
@@ -18,6 +21,7 @@ class _Selector(selectors.DefaultSelector):
         self.grain = 0.0
 
     def select(self, timeout=None):
+        self.now += TURN
         ready = super().select(self.listen if timeout is None or timeout > 0 else 0)
         if ready or timeout == 0:
             return ready

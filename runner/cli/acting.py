@@ -112,8 +112,8 @@ def _act(world: World, given: dict[str, Any], path: str) -> int:
     options, state = _options_of(given), world.state()
     rehearsal = given["sandbox"]
     settings = world.settings() if world.has_config or not rehearsal else None
-    accounts = {name: account.provider for name, account in settings.accounts.items()} if settings else None
-    plan = plans.load(path, accounts, default_guards=settings.guards if settings else None)
+    accounts = {name: account.provider for name, account in settings.accounts.items()} if settings else {}
+    plan = plans.load(path, accounts or None, default_guards=settings.guards if settings else None)
     for warning in plan.warnings:
         world.say(f"warning: {warning}")
     for other in other_runs(state, plan) if not options.dry_run and not rehearsal else ():

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from runner.cli.options import World, global_options
 from runner.errors import InputError, Problem
-
-if TYPE_CHECKING:
-    from runner.report import Report
+from runner.log import plain
 
 
 @click.command("validate")
@@ -54,8 +53,9 @@ def status_command(world: World, run_id: str | None, *, as_json: bool) -> None:
     """List the runs of the ledger, or show one in detail."""
     from runner.operate import find_run, opened  # noqa: PLC0415 - heavy
     from runner.report import fold, summary  # noqa: PLC0415 - heavy
+    from runner.watch import is_live, standing  # noqa: PLC0415 - heavy
 
-    state = world.state()
+    state, now = world.state(), time.time()
     if not state.ledger.exists():
         if run_id:
             raise InputError(f"there is no run {run_id!r}: {state.path} holds no runs")
@@ -64,12 +64,14 @@ def status_command(world: World, run_id: str | None, *, as_json: bool) -> None:
     with opened(state) as ledger:
         wanted = [find_run(ledger, run_id)] if run_id else ledger.history.runs()
         if as_json:
-            rows = [_status(fold(ledger.history, run.id)) for run in wanted]
-            click.echo(json.dumps({"runs": rows}, indent=2))
+            click.echo(json.dumps({"runs": [standing(ledger, run.id, now) for run in wanted]}, indent=2))
+        elif run_id and is_live(ledger, run_id, now):
+            _print_live(standing(ledger, run_id, now))
         elif run_id:
             summary(fold(ledger.history, run_id), sys.stdout, color=world.color)
         else:
-            _print_runs([fold(ledger.history, run.id) for run in wanted])
+            for run in wanted:
+                _print_run(standing(ledger, run.id, now))
 
 
 @click.command("report")
@@ -124,12 +126,20 @@ def schema_command(what: str) -> None:
     click.echo(json.dumps(import_module(f"runner.{what}").json_schema(), indent=2))
 
 
-def _status(report: Report) -> dict[str, Any]:
-    """Return a run as one flat object: its facts, its totals and its lanes."""
-    return report.run | {"totals": report.totals, "lanes": report.lanes}
+def _print_run(run: dict[str, Any]) -> None:
+    click.echo(plain(f"{run['id']}  {run['status']:<12} {run['plan']['name']}  {_counts(run)}"))
 
 
-def _print_runs(reports: list[Report]) -> None:
-    for report in reports:
-        counts = ", ".join(f"{name} {count}" for name, count in report.totals.items() if count)
-        click.echo(f"{report.run['id']}  {report.status:<12} {report.run['plan']['name']}  {counts}")
+def _print_live(run: dict[str, Any]) -> None:
+    """Show how a run stands that goes on in another process."""
+    _print_run(run)
+    if run["command"]:
+        click.echo(plain(f"  {run['command']}{': ' + run['command_reason'] if run['command_reason'] else ''}"))
+    for lane in run["lanes"]:
+        pace = f"{lane['achieved_rate'] or 0:g}/s of {lane['rate']:g}/s, {lane['throttled']} throttled"
+        click.echo(f"  {lane['account']}: {pace}{', ' + lane['waiting'] if lane['waiting'] else ''}")
+    click.echo(f"  about {run['eta_s']:.0f} s left" if run["eta_s"] is not None else "  nothing left to send")
+
+
+def _counts(run: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in run["totals"].items() if count)
