@@ -123,6 +123,11 @@ class History:
             for no, number, state, known, attempts, verified, refused in rows
         ]
 
+    def before(self, item: int) -> dict[str, Any] | None:
+        """Return what the newest pre-check that saw the item attached saw of it."""
+        (text,) = next(self._rows("SELECT before FROM item WHERE id = ?", (item,)))
+        return orjson.loads(text) if text else None
+
     def tabs(self, run_id: str) -> list[Tab]:
         """Return the run's items, counted by how they stand."""
         columns = f"id >> {SHIFT}, state, seen, reason, count(*)"

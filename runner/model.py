@@ -42,6 +42,7 @@ STEPS: frozenset[tuple[State, State]] = frozenset(
         (State.IN_FLIGHT, State.UNKNOWN),
         (State.DETACHED, State.FAILED),  # verification saw it attached
         (State.FAILED, State.DETACHED),  # verification saw it gone
+        (State.FAILED, State.ALREADY_DETACHED),  # the same, and the only attempt had been refused
         (State.UNKNOWN, State.DETACHED),
         (State.UNKNOWN, State.ALREADY_DETACHED),
         (State.UNKNOWN, State.FAILED),

@@ -63,6 +63,7 @@ async def start(plan: Plan, settings: Settings, state: StateFolder, options: Opt
     """
     accounts = _accounts(settings, (group.account for group in plan.groups), options, front.environ)
     run_id = new_run_id(front.clock())
+    state.prepare()
     with opened(state) as ledger:
         job = _Job(ledger, run_id, accounts, settings, state, options, front)
         with job.held():

@@ -52,12 +52,14 @@ class StateFolder:
     def make(self, run_id: str) -> Path:
         """Make the folder of a run, 0700 all the way; LedgerError when that cannot be."""
         folder = self.run_folder(run_id)
-        try:
-            for each in (self.path, self.path / "runs", folder):
-                each.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise LedgerError(f"{folder} cannot be made: {error.strerror}; give another --state-dir") from error
+        self.prepare()
+        for each in (folder.parent, folder):
+            _make(each)
         return folder
+
+    def prepare(self) -> None:
+        """Make the folder itself, 0700; LedgerError when that cannot be, or when it belongs to somebody else."""
+        _make(self.path)
 
     def keep(self, run_id: str, name: str, text: str) -> None:
         """Write a file of a run, 0600."""
@@ -67,6 +69,16 @@ class StateFolder:
                 file.write(text)
         except OSError as error:
             raise LedgerError(f"{path} cannot be written: {error.strerror}; give another --state-dir") from error
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owner = folder.stat().st_uid
+    except OSError as error:
+        raise LedgerError(f"{folder} cannot be made: {error.strerror}; give another --state-dir") from error
+    if owner != os.geteuid():  # they could read what is written there, or write it themselves
+        raise LedgerError(f"{folder} belongs to user {owner}; give a --state-dir of your own")
 
 
 def _expanded(value: str, name: str) -> Path:

@@ -25,6 +25,7 @@ MAX_BODY = 64 * 2**20
 _MESSAGE_KEYS = ("message", "error", "detail", "msg", "statusMessage")
 _MESSAGE_LENGTH = 200
 _UNIX_TIME = 10**9
+_OK = 200
 _CONNECT_TIMEOUT = 10.0
 # Connecting has to end before the exchange does: a request that never left must not look like one whose answer is lost.
 _CONNECT_SHARE = 0.9
@@ -44,11 +45,15 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer with a 2xx status; ``body`` is the decoded JSON, null when it is none."""
+    """An answer with a 2xx status; ``body`` is the decoded JSON, null when it is none.
+
+    ``message`` is its status and what it says, fit to be shown; null for a plain 200.
+    """
 
     status: int
     body: Any
     quota: Quota | None = None
+    message: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ class Transport:
                 content = await _read(response, self.max_body)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError) as error:
             raise NotSent(f"could not connect to {url.host}: {self._clean(str(error))}") from error
-        except aiohttp.InvalidURL as error:
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
             raise NotSent(f"{self._clean(str(url))} is not a usable address") from error
         except TimeoutError as error:
             raise LostAnswer(f"no answer within {self.timeout:g} s") from error
@@ -86,12 +91,14 @@ class Transport:
 
     def _judge(self, response: aiohttp.ClientResponse, content: bytes) -> Reply:
         status, headers = response.status, response.headers
-        if 200 <= status < 300:  # noqa: PLR2004 - the range that HTTP calls success
-            body = _decode(content)
-            if body is None and status == 200:  # noqa: PLR2004 - 204 has no body, 200 always has
+        body = _decode(content)
+        if status == _OK:
+            if body is None:
                 raise UnexpectedAnswer("HTTP 200 whose body is not JSON", status=status, code="bad_answer")
             return Reply(status, body, quota(headers, self.now()))
-        message = self._clean(f"HTTP {status}: {message_of(_decode(content)) or response.reason or 'no explanation'}")
+        message = self._clean(f"HTTP {status}: {message_of(body) or response.reason or 'no explanation'}")
+        if 200 <= status < 300:  # noqa: PLR2004 - the range that HTTP calls success
+            return Reply(status, body, quota(headers, self.now()), message)
         raise error_for(status, message, headers, self.now())
 
     def _clean(self, text: str) -> str:

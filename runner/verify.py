@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
@@ -58,33 +59,46 @@ class Verification:
             for each in await self._journal.call(self._journal.ledger.history.items_of, target.no, _STATES):
                 if not each.verified and each.id not in self._believed:
                     self._open[target.target, each.number].append(each)
-        attached: set[tuple[str | None, str]] = set()
-        if not self._open:
-            return None
         try:
-            for round_ in range(1, self._lane.policy.max_attempts + 1):
-                attached = await self._look()
-                if not attached or self._lane.stopped:
-                    break
-                if round_ < self._lane.policy.max_attempts:
-                    await self._lane.wait(self._lane.policy.backoff(round_, (1 + self._lane.roll()) / 2))
+            await self._look_with_patience()
         except RequestError as error:
             unseen = sum(map(len, self._open.values()))
             return f"{unseen} numbers of {self._lane.account} could not be verified: {error}"
-        for key in attached:
+        for key in list(self._open):
             self._still_attached(key)
         return None
 
-    async def _look(self) -> set[tuple[str | None, str]]:
-        """Look once at all that is open, and return what is still attached."""
-        attached: set[tuple[str | None, str]] = set()
+    async def _look_with_patience(self) -> None:
+        """Look until all is gone, or what is attached has been so for several looks and twice the longest delay."""
+        policy, waited = self._lane.policy, 0.0
+        for looks in itertools.count(1):
+            await self._look()
+            patient = looks >= policy.max_attempts and waited >= 2 * policy.max_delay
+            if not self._open or self._lane.stopped or patient:
+                return
+            delay = policy.backoff(looks, (1 + self._lane.roll()) / 2)
+            waited += delay
+            await self._lane.wait(delay)
+
+    async def _look(self) -> None:
+        """Look once at all that is open, and settle what is gone, or attached again in another way than before."""
+        if not self._open:
+            return
         async for sight in self._sights():
-            for target, number in self._named(sight):
-                if isinstance(sight, NumberSeen) and isinstance(sight.seen, Attached):
-                    attached.add((target, number))
-                else:
-                    self._gone((target, number), sight.seen if isinstance(sight, NumberSeen) else Gone("target_gone"))
-        return attached
+            for key in self._named(sight):
+                if isinstance(sight, TargetSeen):
+                    self._gone(key, Gone("target_gone"))
+                elif not isinstance(sight.seen, Attached):
+                    self._gone(key, sight.seen)
+                elif await self._differs(key, sight.seen):
+                    self._reattached(key)
+
+    async def _differs(self, key: tuple[str | None, str], seen: Attached) -> bool:
+        """Whether the number of a confirmed detach hangs on something else than the pre-check saw."""
+        standing = self._open[key][0]
+        if standing.state is not State.DETACHED:
+            return False
+        return await self._journal.call(self._journal.ledger.history.before, standing.id) != seen.before
 
     async def _sights(self) -> AsyncIterator[Sight]:
         """Survey all that is open; what the survey leaves out is looked at by itself."""
@@ -115,6 +129,12 @@ class Verification:
                 self._journal.verified(standing.id)
             else:
                 self._settle(key[0], standing, gone_after_attempt(standing, seen))
+
+    def _reattached(self, key: tuple[str | None, str]) -> None:
+        for standing in self._open.pop(key):
+            self._believed.add(standing.id)
+            text = "it was detached, and somebody has attached it again since"
+            self._settle(key[0], standing, Failed(Fault("reattached", text)))
 
     def _still_attached(self, key: tuple[str | None, str]) -> None:
         for standing in self._open.pop(key):

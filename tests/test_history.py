@@ -204,14 +204,15 @@ def test_the_nth_item_is_counted_over_the_whole_run(ledger, history):
 def test_lanes_add_up_over_processes(ledger, history):
     """One record an account in plan order: items planned, the newest rate, and what all processes counted."""
     begin(ledger, group(2, "a", "u"), NewTarget("v", "videosdk", None, numbers(1)), group(3, "b", "u"))
-    ledger.count("run-1", "s1", "u", 5.0, Tally(requests=1))
+    ledger.count("run-1", "s1", "u", rate=5.0, tally=Tally(requests=1), waiting="paused")
     first, second = Tally(requests=3, retries=1, throttled=1, active_s=1.5), Tally(requests=4, active_s=0.5)
     for tally, latency in ((first, 20.0), (first, 40.0), (second, 90.0)):
         tally.timed(latency)
-    ledger.count("run-1", "s1", "u", 10.0, first)
-    ledger.count("run-1", "s2", "u", 20.0, second)
+    ledger.count("run-1", "s1", "u", rate=10.0, tally=first)
+    ledger.count("run-1", "s2", "u", rate=20.0, tally=second, waiting="throttled by the provider")
     u, v = history.lanes("run-1")
     assert (u.account, u.provider, u.rate, u.planned) == ("u", "unpod", 20.0, 5)
+    assert (u.waiting, v.waiting) == ("throttled by the provider", None)
     assert (u.tally.requests, u.tally.retries, u.tally.throttled, u.tally.active_s) == (7, 1, 1, 2.0)
     assert (u.tally.buckets.total(), u.tally.longest_ms) == (3, 90.0)
     assert v == LaneRecord("v", "videosdk", 0.0, 1)

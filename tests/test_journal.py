@@ -81,9 +81,9 @@ async def test_a_flush_writes_each_outcome_once(journal, ledger):
 async def test_a_lanes_counts_are_kept_for_its_process(journal, ledger):
     """Counts are recorded under the journal's session: a later count replaces an earlier one, and adds to others."""
     with closing(Journal(ledger, "run-1", "s2")) as second:
-        await second.count(ACCOUNT, 10.0, Tally(requests=4))
-    await journal.count(ACCOUNT, 10.0, Tally(requests=1))
-    await journal.count(ACCOUNT, 10.0, Tally(requests=3))
+        await second.count(ACCOUNT, rate=10.0, tally=Tally(requests=4), waiting=None)
+    await journal.count(ACCOUNT, rate=10.0, tally=Tally(requests=1), waiting=None)
+    await journal.count(ACCOUNT, rate=10.0, tally=Tally(requests=3), waiting=None)
     (lane,) = ledger.history.lanes("run-1")
     assert lane.tally.requests == 7
 
@@ -141,7 +141,7 @@ async def test_an_error_of_the_writer_reaches_every_caller(journal, ledger, item
     """An outcome that the ledger refuses is an error wherever the journal is used next: it is never dropped."""
     lead(ledger, items[0], State.DETACHED)
     journal.settled(Settled(items[0], Skipped("protected"), 5.0))
-    for use in (journal.flush, lambda: take(journal), lambda: journal.count(ACCOUNT, 1.0, Tally()), journal.keep):
+    for use in (journal.flush, lambda: take(journal), lambda: journal.call(list), journal.keep):
         with pytest.raises(StepRefused):
             await use()
     assert states(ledger) == [State.DETACHED, State.PLANNED, State.PLANNED]

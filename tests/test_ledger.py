@@ -27,12 +27,15 @@ from runner.model import (
     Detached,
     Failed,
     Fault,
+    Gone,
     Pending,
     State,
     Unknown,
 )
+from runner.precheck import gone_after_attempt
 from runner.tally import Tally
 
+REFUSED = Fault("refused", "HTTP 400: no provider is linked to this number", 400)
 PAIRS = list(itertools.product(State, State))
 FORBIDDEN = [(old, new) for old, new in PAIRS if old is not new and (old, new) not in STEPS]
 
@@ -86,6 +89,19 @@ def test_what_is_settled_for_good_is_never_claimed(ledger, old):
     see(ledger, item)
     assert claim(ledger) == []
     assert states(ledger) == [old]
+
+
+@pytest.mark.parametrize("errors", [[], [REFUSED], [REFUSED, REFUSED], [FAULT]])
+@pytest.mark.parametrize("state", [State.IN_FLIGHT, State.FAILED, State.UNKNOWN])
+def test_what_a_look_sees_gone_may_always_be_settled(ledger, state, errors):
+    """However an item stands after its attempts, the table lets it become what a look that sees it gone makes of it."""
+    (item,) = begin(ledger, group(1))
+    lead(ledger, item, state)
+    ledger.record([Attempt(item, 1.0, 2.0, error) for error in errors], ())
+    (standing,) = ledger.history.items_of(1, {state})
+    outcome = gone_after_attempt(standing, Gone())
+    settle(ledger, item, outcome)
+    assert states(ledger) == [State.ALREADY_DETACHED if errors == [REFUSED] else State.DETACHED]
 
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.PLANNED])
@@ -350,8 +366,23 @@ def test_a_lease_ends_by_time_by_death_and_by_release(ledger):
     assert (ledger.renew("s1", 99.0), ledger.renew("s2", 99.0)) == (0, 1)
     assert ledger.lease([LEASE], 95.0, lambda _: False) == [replace(later, expires_at=99.0)]
     assert ledger.lease([LEASE], 95.0, lambda holder: holder.pid == 11) == []
+    assert (ledger.leases("run-1"), ledger.leases("run-2")) == ([LEASE], [])
     ledger.release("s1")
+    assert ledger.leases("run-1") == []
     assert ledger.lease([later], 0.0, lambda _: False) == []
+
+
+def test_a_command_waits_for_the_process_at_work(ledger):
+    """What somebody wants of a run is kept with the reason until it is replaced, or the run is taken up again."""
+    begin(ledger, group(1))
+    begin(ledger, group(1), run="run-2")
+    history = ledger.history
+    assert history.command("run-1") == (None, None)
+    ledger.command("run-1", "pause", None)
+    ledger.command("run-1", "stop", "wrong bridge")
+    assert (history.command("run-1"), history.command("run-2")) == (("stop", "wrong bridge"), (None, None))
+    ledger.reopen("run-1")
+    assert history.command("run-1")[0] is None
 
 
 def test_the_state_folder_is_private(ledger):
@@ -406,7 +437,8 @@ def test_a_damaged_ledger_is_a_sentence_on_opening_and_on_reading(path):
         begin(ledger, group(2000))
     whole = path.read_bytes()
     page = 4096
-    path.write_bytes(whole[:page] + b"\xa5" * (len(whole) - page))
+    middle = len(whole) // page // 2 * page
+    path.write_bytes(whole[:middle] + b"\xa5" * (len(whole) - middle))
     with closing(Ledger(path)) as ledger, pytest.raises(LedgerError, match=r"ledger\.db cannot be used: .*malformed"):
         list(ledger.history.items("run-1"))
     path.write_bytes(b"\xa5" * page + whole[page:])
@@ -448,7 +480,7 @@ def test_a_ledger_file_is_opened_for_each_read(ledger):
     """A report reads run, items, lanes and counts from the file alone, after its writer has gone."""
     items = begin(ledger, group(3))
     see(ledger, items[0])
-    ledger.count("run-1", "s1", ACCOUNT, 10.0, Tally(requests=4))
+    ledger.count("run-1", "s1", ACCOUNT, rate=10.0, tally=Tally(requests=4))
     ledger.close()
     file = LedgerFile(ledger.path)
     assert file.run("run-1").plan_name == "sales-eu"

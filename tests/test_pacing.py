@@ -41,6 +41,11 @@ def busiest(times, window):
     return max(bisect_left(times, at + window - 1e-9) - index for index, at in enumerate(times))
 
 
+def most_in_a_second(rate):
+    """A slow rate that is no whole number is spaced evenly, so that a second may hold its ceiling."""
+    return math.ceil(rate.per_second) if rate.per_second < 50 else math.floor(rate.per_second)
+
+
 async def collect(pacer, arrivals, *, workers=16):
     """Ask for one grant at each of the ``arrivals``, as a lane's workers would; return when each was given."""
     granted = []
@@ -67,13 +72,14 @@ def outcome_of(task):
 @example(rate=Rate(10.0), gaps=[0.0] * 100)
 @example(rate=Rate(1.0), gaps=[0.0] * 5)
 @example(rate=Rate(2000.0), gaps=[0.0] * 300)
+@example(rate=Rate(50.5), gaps=[0.0] * 200)
 @settings(max_examples=80, deadline=None)
 def test_no_window_holds_more_than_the_rate(rate, gaps):
     """However requests arrive, no sliding second or period holds more than was configured."""
     arrivals = [sum(gaps[: index + 1]) / max(rate.per_second, 1.0) for index in range(len(gaps))]
     granted = run(collect(Pacer(rate), arrivals))
     assert len(granted) == len(arrivals)
-    assert busiest(granted, 1.0) <= math.ceil(rate.per_second)
+    assert busiest(granted, 1.0) <= most_in_a_second(rate)
     assert busiest(granted, rate.period) <= math.ceil(rate.count)
 
 
@@ -87,7 +93,7 @@ def test_the_rate_is_used(rate, seconds, grain):
     count = max(2, round(rate.per_second * seconds))
     granted = run(collect(Pacer(rate), [0.0] * count), grain=grain)
     assert granted[-1] <= count / rate.per_second * 1.03 + max(1.0, 1.03 / rate.per_second)
-    assert busiest(granted, 1.0) <= math.ceil(rate.per_second)
+    assert busiest(granted, 1.0) <= most_in_a_second(rate)
 
 
 @pytest.mark.parametrize("text", ["3/s", "10/s", "50/s", "100/s", "500/s"])
@@ -250,11 +256,11 @@ def test_every_other_limit_is_heeded(limit):
 
 
 def test_a_reset_in_the_far_future_does_not_hang_the_lane():
-    """A reset in milliseconds, or tomorrow, is left to the provider's refusal, which is waited for in bounds."""
+    """A reset tomorrow, as one in milliseconds seems to be, is left to the refusal, which has its own bound."""
 
     async def scenario():
         pacer = Pacer(Rate(10.0))
-        pacer.observe(Quota(1000, 0, 1.7e12), 0)
+        pacer.observe(Quota(1000, 0, 86_400), 0)
         return (await collect(pacer, [0.0]))[0]
 
     assert run(scenario()) < 0.001
@@ -419,5 +425,5 @@ def test_a_cancelled_waiter_takes_no_turn(rate, doomed, moment):
 
     granted, survivors = run(scenario())
     assert len(granted) == len(survivors)
-    assert busiest(granted, 1.0) <= math.ceil(rate.per_second)
+    assert busiest(granted, 1.0) <= most_in_a_second(rate)
     assert granted[-1] <= moment + (len(granted) + 1) / rate.per_second * 1.03 + max(1.0, 1.03 / rate.per_second)

@@ -13,7 +13,7 @@ import click
 from runner.cli.asking import Prompt, describe
 from runner.cli.options import AccountRate, Duration, World, global_options
 from runner.cli.signals import mind_signals
-from runner.cli.streams import reader_may_leave
+from runner.cli.streams import give_up_stdout
 from runner.errors import InputError
 from runner.log import plain
 
@@ -146,11 +146,21 @@ def _report(world: World, given: dict[str, Any], work: Callable[[Front], Corouti
     for path in paths:
         _save(report, path)
     if given["as_json"]:
-        with reader_may_leave():
-            reports.write(report, "json", sys.stdout)
+        _write(report)
     if world.verbosity >= 0:
         reports.summary(report, sys.stderr, color=world.color)
     return report.exit_code or 0
+
+
+def _write(report: Report) -> None:
+    """Write the report to stdout; a reader that leaves early changes nothing about what became of the numbers."""
+    from runner import report as reports  # noqa: PLC0415 - heavy, and only for runs
+
+    try:
+        reports.write(report, "json", sys.stdout)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        give_up_stdout()
 
 
 def _save(report: Report, path: Path) -> None:

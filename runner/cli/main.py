@@ -10,7 +10,7 @@ from importlib import import_module
 import click
 
 from runner.cli.options import World, global_options
-from runner.cli.streams import Forgiving, reader_may_leave
+from runner.cli.streams import Forgiving, give_up_stdout
 from runner.errors import BusyError, InputError, LedgerError, RecordingFailed, TeardownError
 
 _COMMANDS = {
@@ -47,6 +47,16 @@ class Commands(click.Group):
         command: click.Command = getattr(module, f"{cmd_name}_command")
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; a reader that leaves its output early is no error, where click would exit with 1."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            give_up_stdout()
+            return 0
+        return result
+
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="teardown", message="%(prog)s %(version)s")
@@ -63,11 +73,9 @@ def main() -> None:
 
 
 def _run() -> int:
-    code = 0
     sys.stderr = Forgiving(sys.stderr)
     try:
-        with reader_may_leave():
-            code = teardown.main(prog_name="teardown", standalone_mode=False)
+        code = teardown.main(prog_name="teardown", standalone_mode=False)
     except Exception as error:  # noqa: BLE001 - the one place that may let nothing through
         return _explain(error)
     except KeyboardInterrupt:

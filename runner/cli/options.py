@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from runner.cli.streams import Forgiving
 from runner.policy import Rate, parse_duration
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ class World:
         from runner import config  # noqa: PLC0415 - commands that need no config start without it
 
         settings = config.load(config.find(self.given.get("config"), os.environ), os.environ)
+        if settings.log.numbers == "masked" and isinstance(sys.stderr, Forgiving):
+            sys.stderr.masked = True
         for warning in settings.warnings:
             self.say(f"warning: {warning}")
         return settings

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from runner.log import mask_text
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import TextIO
 
 
 class Forgiving:
-    """A text stream whose writes are dropped, from the first one on that fails."""
+    """A text stream that drops its writes once one has failed; when ``masked``, it shows no whole number."""
 
     def __init__(self, stream: TextIO) -> None:
+        self.masked = False
         self._stream = stream
         self._lost = False
 
     def write(self, text: str) -> int:
         """Write ``text`` if that still goes anywhere."""
+        shown = mask_text(text) if self.masked else text
         try:
-            return len(text) if self._lost else self._stream.write(text)
+            if not self._lost:
+                self._stream.write(shown)
         except OSError:
             self._lost = True
-            return len(text)
+        return len(text)
 
     def flush(self) -> None:
         """Flush if that still goes anywhere."""
@@ -39,11 +42,6 @@ class Forgiving:
         return getattr(self._stream, name)
 
 
-@contextmanager
-def reader_may_leave() -> Iterator[None]:
-    """Write to stdout; when its reader has left, go on as if it had read all."""
-    try:
-        yield
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains on its way out
+def give_up_stdout() -> None:
+    """Let what is still to be written to stdout, whose reader has left, go nowhere; Python would complain at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

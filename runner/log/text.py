@@ -34,6 +34,11 @@ def _second(whole: int) -> str:
     return datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
+def mask_text(text: str) -> str:
+    """Mask every number in international form that stands in ``text``."""
+    return mask_line(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+
+
 def mask_line(line: bytes) -> bytes:
     """Mask every number in international form that stands in a rendered line, also with its plus as ``%2B``."""
     return _E164.sub(lambda match: mask(match[0].decode()).encode(), line)

@@ -128,8 +128,7 @@ def _path(slug: str | None) -> str:
 def _data(reply: Reply, kind: type) -> Any:
     """Return ``data`` of the documented success; Refused for a 206, UnexpectedAnswer for everything else."""
     if reply.status == _BUSINESS_ERROR:
-        message = reply.body.get("message") if isinstance(reply.body, dict) else None
-        raise Refused(f"HTTP 206: {message or 'no explanation'}", status=reply.status)
+        raise Refused(reply.message or "HTTP 206", status=reply.status)
     if reply.status != _OK:
         raise UnexpectedAnswer(f"HTTP {reply.status} is no documented answer", status=reply.status)
     return expect(reply.body, kind, "data")

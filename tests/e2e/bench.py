@@ -134,13 +134,17 @@ class Bench:
         self.configure()
 
     def configure(self, *, retry=None, accounts=None, **more):
-        """Write the config; ``accounts`` adds to what the account of a name has, or is a new one."""
+        """Write the config; ``accounts`` adds to what the account of a name has, or is a new one; None takes out."""
         unpod = {"provider": "unpod", "org_handle": ORG_HANDLE}
         each = {"unpod-main": unpod, "videosdk-main": {"provider": "videosdk"}}
         for name, extra in (accounts or {}).items():
             each[name] = each.get(name, {}) | extra
         common = {"base_url": self.server.url, "token": "${E2E_TOKEN}", "rate": "1000/s", "concurrency": 4}
-        config = {"accounts": {name: common | account for name, account in each.items()}, "retry": RETRY | (retry or {})}
+        whole = {
+            name: {key: value for key, value in (common | account).items() if value is not None}
+            for name, account in each.items()
+        }
+        config = {"accounts": whole, "retry": RETRY | (retry or {})}
         (self.folder / "config.yaml").write_text(json.dumps(config | more, indent=1))
 
     def plan(self, *groups, name="test-plan", **more):

@@ -65,9 +65,9 @@ def test_options_stand_before_or_after_the_command(bench, tmp_path_factory):
 
 def test_environment_overrides_the_config(bench, monkeypatch):
     """TEARDOWN_… variables win over the file; one that is no setting is refused by name."""
-    plan, _ = bench.sales(1)
+    plan, _ = bench.sales(2)
     monkeypatch.setenv("TEARDOWN_ACCOUNTS__UNPOD_MAIN__RATE", "7/s")
-    monkeypatch.setenv("TEARDOWN_GUARDS__MAX_NUMBERS", "0")
+    monkeypatch.setenv("TEARDOWN_GUARDS__MAX_NUMBERS", "1")
     said = bench.check(plan)
     assert (said.code, said.report["lanes"][0]["rate"]) == (3, 7.0)
     monkeypatch.setenv("TEARDOWN_RETRY__MAX_ATEMPTS", "3")

@@ -110,6 +110,21 @@ def test_totals_and_counts_cover_the_whole_run(bench):
     assert (events.count("run.started"), events.count("run.finished")) == (2, 2)
 
 
+def test_options_of_a_resume(bench):
+    """Pace, deadline, verification and reports can be chosen anew for each process."""
+    plan, listed = bench.sales(20)
+    killed(bench, plan, 1, "--rate", "unpod-main=20/s")
+    said = bench.resume("--rate", "unpod-main=20/s", "--concurrency", "1", "--deadline", "300ms", "--report", "out.md")
+    assert (said.code, set(said.totals())) == (5, {"detached", "pending"})
+    assert said.report["lanes"][0]["rate"] == 20.0
+    assert "the deadline of 0.3 s is reached" in (bench.folder / "out.md").read_text()
+    looks = len(bench.record) - len(bench.detaches())
+    last = bench.resume("--no-verify", "--reason", "the rest")
+    assert (last.code, last.totals()) == (0, {"detached": 20})
+    assert len(bench.record) - len(bench.detaches()) == looks + 1
+    assert worked_once(bench, listed)
+
+
 def test_nothing_to_resume(bench):
     """Exit 2 with a sentence: an empty state folder, finished runs, no such run, a dry run, a rehearsal."""
     assert (call("resume", "--yes").code, call("resume", "nonsense", "--yes").code) == (2, 2)

@@ -3,6 +3,8 @@
 import pytest
 from bench import BRIDGES, FOUR, ONE, THREE, TWO, bridge, gateway, numbers
 
+from runner.sandbox import API_KEY, API_SECRET
+
 
 def test_detaches_at_both_providers(bench):
     """Every number of the plan is detached with one request each, verified, and the report tells all about it."""
@@ -209,6 +211,36 @@ def test_no_verify(bench):
     assert (said.code, said.totals()) == (0, {"detached": 3})
     assert [entry.kind for entry in bench.record] == ["read", "detach", "detach", "detach"]
     assert not any(row["verified"] for row in said.report["numbers"])
+
+
+def test_token_from_a_key_and_its_secret(bench, monkeypatch):
+    """With api_key and secret a token is made, and neither of them shows up in what is written."""
+    monkeypatch.setenv("E2E_SECRET", API_SECRET)
+    minted = {"token": None, "api_key": API_KEY, "secret": "${E2E_SECRET}"}
+    bench.configure(accounts={"videosdk-main": minted})
+    bench.world.videosdk.attach(ONE, "gw_1")
+    said = bench.run(bench.plan(gateway([ONE], "gw_1")), "-vv")
+    assert (said.code, said.outcomes()) == (0, {ONE: "detached"})
+    written = "".join(path.read_text() for path in bench.run_folder(said).iterdir())
+    assert API_SECRET not in written + said.out + said.err
+
+
+def test_a_group_may_name_its_provider(bench):
+    """``provider: unpod`` stands for the one account that the config has of it."""
+    bench.world.unpod.add_bridge("sales", [ONE])
+    said = bench.run(bench.plan({"provider": "unpod", "bridge": "sales", "numbers": [ONE]}))
+    assert (said.code, said.rows[ONE]["account"]) == (0, "unpod-main")
+
+
+def test_two_accounts_of_one_provider(bench):
+    """Each is a lane of its own, with its own rate and its own part of the report."""
+    bench.configure(accounts={"unpod-eu": {"provider": "unpod", "org_handle": "sandbox", "rate": "500/s"}})
+    bench.world.unpod.add_bridge("sales", [ONE])
+    bench.world.unpod.add_bridge("other", [TWO])
+    plan = bench.plan(bridge("sales", [ONE]), bridge("other", [TWO], account="unpod-eu"))
+    said = bench.run(plan)
+    lanes = [(lane["account"], lane["planned"], lane["rate"]) for lane in said.report["lanes"]]
+    assert (said.code, lanes) == (0, [("unpod-main", 1, 1000.0), ("unpod-eu", 1, 500.0)])
 
 
 def test_log_tells_the_story(bench):

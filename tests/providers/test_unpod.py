@@ -315,9 +315,9 @@ async def test_any_other_success_is_a_question(answering, answer):
     ("body", "said"),
     [
         ({"status_code": 206, "message": "No provider linked to this number.", "data": {}}, "No provider linked"),
-        ({"data": {"bridge_slug": "sales"}}, "no explanation"),
-        ([], "no explanation"),
-        (b"", "no explanation"),
+        ({"data": {"bridge_slug": "sales"}}, "Partial Content"),
+        ([], "Partial Content"),
+        (b"", "Partial Content"),
     ],
 )
 async def test_a_206_is_a_refusal(answering, body, said):

@@ -288,7 +288,7 @@ async def test_lists_come_in_several_shapes(answering, answer):
 async def test_a_list_whose_rows_cannot_be_read_is_an_error(answering):
     """A row without its number is no row to pass over."""
     opened, _ = await answering({PHONES: (200, {"data": [phone(TWO), {"number": ONE}]})})
-    with pytest.raises(UnexpectedAnswer, match="no phoneNumber.e164 as documented"):
+    with pytest.raises(UnexpectedAnswer, match=r"no phoneNumber\.e164 as documented"):
         await sights(opened.reader.survey({"gw": [ONE]}, census=False))
 
 
