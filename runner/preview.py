@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from runner.history import Tab, Target
     from runner.lanes import Lane
+    from runner.policy import Guards
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +94,17 @@ def preview_lane(lane: Lane, to_detach: int, *, verify: bool) -> LanePreview:
     ahead = to_detach + (looks if verify and to_detach else 0)
     rate = lane.channel.pacer.rate.per_second
     return LanePreview(lane.account, to_detach, looks + ahead, ahead / rate, rate, lane.channel.token.expires_at)
+
+
+def guarded(guards: Guards, targets: Iterable[TargetPreview]) -> list[str]:
+    """Return why the guards forbid a run that would do what ``targets`` say."""
+    targets = list(targets)
+    total = sum(target.to_detach for target in targets)
+    refusals = []
+    if total > guards.max_numbers:
+        refusals.append(f"{total} numbers would be detached, and guards.max_numbers is {guards.max_numbers}")
+    for target in targets:
+        if target.attached is not None:
+            place = f"{target.account}/{target.target}" if target.target else target.account
+            refusals += filter(None, [guards.refuse(place, target.to_detach, target.attached)])
+    return refusals

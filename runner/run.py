@@ -11,22 +11,23 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from runner.attending import Attendant
 from runner.begin import leave_alone
 from runner.errors import LedgerError, RecordingFailed, RequestError, StepRefused, first_of
 from runner.execute import Execution, Feed
-from runner.holding import TTL
 from runner.journal import Journal
 from runner.lanes import PatientReads, Stop
 from runner.ledger import LedgerFile
 from runner.model import OPEN, TROUBLED, Pending
+from runner.narrating import Narrator
 from runner.opening import open_lane
 from runner.precheck import Findings, Precheck, expand
-from runner.preview import Preview, preview_lane, preview_targets
+from runner.preview import Preview, guarded, preview_lane, preview_targets
 from runner.report import fold
 from runner.verify import Verification
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
 
     from runner.begin import Options, Rules
     from runner.config import Account, Credentials
@@ -35,14 +36,10 @@ if TYPE_CHECKING:
     from runner.ledger import Ledger
     from runner.log import Log
     from runner.model import Item, Outcome
-    from runner.policy import Guards, RetryPolicy
-    from runner.preview import TargetPreview
+    from runner.policy import RetryPolicy
     from runner.progress import Progress
-    from runner.records import Command, Ending
+    from runner.records import Ending
     from runner.report import Report
-
-_TICK = 0.25
-_TICKS_PER_COUNT = 4
 
 
 @dataclass(slots=True)
@@ -64,12 +61,16 @@ class Run:
     lanes: dict[str, Lane] = field(default_factory=dict)
     targets: dict[str, list[Target]] = field(default_factory=dict)
     signal: int | None = None
-    paused: bool = False
     notes: list[str] = field(default_factory=list)
     failures: int = 0
     finished: int = 0
     believed: set[int] = field(default_factory=set)
     """Items whose still being attached was verified with all patience in this process."""
+
+    @property
+    def narrator(self) -> Narrator:
+        """What tells the log and the display."""
+        return Narrator(self.log, self.progress)
 
     async def go(self) -> Report:
         """Do the run, or go on with it, as far as it can be done, and return its report.
@@ -77,7 +78,7 @@ class Run:
         Raises RecordingFailed when the ledger fails on the way: then nothing more is sent.
         """
         journal = Journal(self.ledger, self.run_id, self.session)
-        self._log_start()
+        self.narrator.started(self.ledger.history.run(self.run_id))
         try:
             ending = await self._engage(journal)
             self.ledger.finish(self.run_id, self.clock(), ending, self.signal, self.notes)
@@ -97,12 +98,22 @@ class Run:
     async def _engage(self, journal: Journal) -> Ending:
         async with AsyncExitStack() as stack:
             await self._open_lanes(stack)
+            attendant = Attendant(
+                lanes=self.lanes,
+                journal=journal,
+                log=self.log,
+                progress=self.progress,
+                session=self.session,
+                held=not (self.options.dry_run or self.options.sandbox),
+                clock=self.clock,
+                stop=self.stop,
+            )
             async with asyncio.TaskGroup() as group:
-                helpers = [group.create_task(journal.keep()), group.create_task(self._tick(journal))]
+                helpers = [group.create_task(journal.keep()), group.create_task(attendant.attend())]
                 ending = await self._work(journal)
                 for helper in helpers:
                     helper.cancel()
-            await self._count(journal)
+            await attendant.count()
             return ending
 
     def interrupt(self, signal: int) -> None:
@@ -151,7 +162,7 @@ class Run:
                 options=self.options,
                 clock=self.clock,
             )
-            lane.on_stop, lane.on_throttle = self._lane_stopped, self._lane_throttled
+            lane.on_stop, lane.on_throttle = self._lane_stopped, self.narrator.throttled
             self.lanes[name] = lane
 
     async def _window_opens(self) -> bool:
@@ -193,9 +204,7 @@ class Run:
         await self._each_lane(lambda lane: self._look(lane, journal, findings[lane.account], expand_only=False))
         seen = await self._preview(journal, findings)
         self.notes += [*seen.blocks, *seen.warnings]
-        self.log.info("precheck.finished", to_detach=seen.to_detach, blocks=list(seen.blocks) or None)
-        for warning in seen.warnings:
-            self.log.warning("precheck.warning", message=warning)
+        self.narrator.prechecked(seen)
         return seen
 
     async def _look(self, lane: Lane, journal: Journal, findings: Findings, *, expand_only: bool) -> None:
@@ -226,9 +235,7 @@ class Run:
         return Preview(targets, tuple(lanes), tuple(blocks), tuple(warnings))
 
     async def _detach(self, journal: Journal, seen: Preview) -> None:
-        self.progress.start(seen.to_detach)
-        for each in seen.lanes:
-            self.progress.lane(each.account, each.to_detach)
+        self.narrator.sending(seen)
         self.failures, self.finished = await journal.call(self.ledger.history.score, self.run_id)
         after, ends = 0, await journal.call(self._batches, seen.to_detach)
         for batch, upto in enumerate(ends, 1):
@@ -266,8 +273,7 @@ class Run:
         reader = lane.spec.reader(PatientReads(lane, outlast=True))
 
         def changed(target: str | None, standing: Standing, outcome: Outcome) -> None:
-            self._note_finished(lane, target, standing.number, outcome)
-            self.progress.settled(lane.account, outcome.state, standing.state)
+            self.narrator.settled(lane, target, standing.number, outcome, standing.state)
             self.failures += (outcome.state in TROUBLED) - (standing.state in TROUBLED)
 
         verification = Verification(lane, reader, journal, self.clock, changed=changed, believed=self.believed)
@@ -289,8 +295,7 @@ class Run:
         """Count what became of an item."""
         if isinstance(outcome, Pending):
             return
-        self._note_finished(lane, item.target, item.number, outcome)
-        self.progress.settled(lane.account, outcome.state)
+        self.narrator.settled(lane, item.target, item.number, outcome)
         self.finished += 1
         self.failures += outcome.state in TROUBLED
         self._mind_guards()
@@ -302,89 +307,7 @@ class Run:
             self.log.error("guard.tripped", error=tripped)
             self.stop(Stop("guard", tripped))
 
-    def _note_finished(self, lane: Lane, target: str | None, number: str, outcome: Outcome) -> None:
-        fault = getattr(outcome, "fault", None)
-        record = self.log.warning if fault else self.log.info
-        record(
-            "number.finished",
-            account=lane.account,
-            provider=lane.spec.name,
-            target=target,
-            number=number,
-            outcome=str(outcome.state),
-            error=fault.message if fault else None,
-            http_status=fault.http_status if fault else None,
-        )
-
     def _lane_stopped(self, lane: Lane) -> None:
-        why = lane.stopped
-        if why and why.message not in self.notes:
-            self.notes.append(f"{lane.account}: {why.message}")
-        if why:
-            self.log.warning("lane.stopped", account=lane.account, reason=why.code, error=why.message)
-
-    def _lane_throttled(self, lane: Lane, error: RequestError, seconds: float) -> None:
-        self.log.warning("lane.throttled", account=lane.account, wait_s=round(seconds, 3), error=str(error))
-
-    async def _tick(self, journal: Journal) -> None:
-        """Keep the display, the log and the lanes' counts up to date, until cancelled."""
-        for tick in itertools.count(1):
-            await asyncio.sleep(_TICK)
-            for lane in self.lanes.values():
-                self.progress.waiting(lane.account, *lane.why_waiting())
-            self.progress.tick()
-            self.log.flush()
-            if tick % _TICKS_PER_COUNT == 0:
-                await self._count(journal)
-                await self._keep_leases(journal)
-                self._obey(*await journal.call(self.ledger.history.command, self.run_id))
-
-    async def _keep_leases(self, journal: Journal) -> None:
-        if self.options.dry_run or self.options.sandbox:
-            return
-        if await journal.call(self.ledger.renew, self.session, self.clock() + TTL) < len(self.lanes):
-            self.stop(Stop("lease_lost", "another run has taken the lane over"))
-
-    def _obey(self, command: Command | None, reason: str | None) -> None:
-        """Do what somebody at another terminal wants."""
-        pause = command == "pause"
-        if pause is not self.paused and command != "stop":
-            self.paused = pause
-            self.log.warning("run.paused" if pause else "run.unpaused", reason=reason)
-            for lane in self.lanes.values():
-                lane.channel.pacer.hold(on=pause)
-        if command == "stop" and not all(lane.stopped for lane in self.lanes.values()):
-            self.stop(Stop("operator", f"stopped by an operator{f': {reason}' if reason else ''}"))
-
-    async def _count(self, journal: Journal) -> None:
-        for lane in self.lanes.values():
-            rate, (waiting, _) = lane.channel.pacer.rate.per_second, lane.why_waiting()
-            await journal.count(lane.account, rate=rate, tally=lane.channel.counted(), waiting=waiting)
-
-    def _log_start(self) -> None:
-        record = self.ledger.history.run(self.run_id)
-        self.log.info(
-            "run.started",
-            plan=record.plan_name,
-            plan_sha256=record.plan_sha256,
-            metadata=record.metadata or None,
-            reason=record.reason,
-            dry_run=record.dry_run,
-            version=record.version,
-            host=record.host,
-            user=record.user,
-        )
-
-
-def guarded(guards: Guards, targets: Iterable[TargetPreview]) -> list[str]:
-    """Return why the guards forbid a run that would do what ``targets`` say."""
-    targets = list(targets)
-    total = sum(target.to_detach for target in targets)
-    refusals = []
-    if total > guards.max_numbers:
-        refusals.append(f"{total} numbers would be detached, and guards.max_numbers is {guards.max_numbers}")
-    for target in targets:
-        if target.attached is not None:
-            place = f"{target.account}/{target.target}" if target.target else target.account
-            refusals += filter(None, [guards.refuse(place, target.to_detach, target.attached)])
-    return refusals
+        if lane.stopped and lane.stopped.message not in self.notes:
+            self.notes.append(f"{lane.account}: {lane.stopped.message}")
+        self.narrator.stopped(lane)

@@ -7,7 +7,12 @@ import struct
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from yarl import URL
+
+from runner.errors import RequestError
 from runner.transport import Transport, open_session
+
+TOKEN = "tok-live-5f2"
 
 EPOCH = 1_800_000_000.0
 """What the wall clock of the tests shows, in seconds since the epoch."""
@@ -109,3 +114,22 @@ async def serving(*acts, on_connect=None, ssl=None):
 async def transporting(*, timeout=5.0, secrets=(), max_body=2**20, concurrency=4):  # noqa: ASYNC109 - the transport's own
     async with open_session(concurrency, timeout) as session:
         yield Transport(session, timeout, secrets, lambda: EPOCH, max_body)
+
+
+async def send(server, *, method="POST", body=None, **options):
+    """One request to the server: the answer, or the error that it ended in."""
+    async with transporting(**options) as transport:
+        return await ask(transport, server, method, body)
+
+
+async def ask(transport, server, method="POST", body=None):
+    try:
+        return await transport.request(method, URL(server.url + "/x"), {"Authorization": TOKEN}, body)
+    except RequestError as error:
+        return error
+
+
+async def meet(*acts, on_connect=None, **options):
+    """What a request ends in that meets a server which acts so."""
+    async with serving(*acts, on_connect=on_connect) as server:
+        return await send(server, **options)

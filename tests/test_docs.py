@@ -23,18 +23,18 @@ EXAMPLE = ROOT / "config.example.yaml"
 PLANS = sorted((ROOT / "plans").glob("*.yaml"))
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *PLANS]
 COMMANDS = teardown.list_commands(None)
-RUN_OPTIONS = (
-    "--yes --dry-run --sandbox --limit --only --exclude --rate --concurrency --deadline --reason --no-verify --report"
-    " --json --no-progress --wait"
-).split()
+PACE = ["--rate", "--concurrency"]
+SELECTION = ["--limit", "--only", "--exclude"]
+OUTPUT = ["--reason", "--report", "--json", "--no-progress"]
+SENDING = ["--yes", "--deadline", "--no-verify"]
 PROMISED = {
-    "run": RUN_OPTIONS,
-    "check": "--sandbox --limit --only --exclude --rate --concurrency --reason --report --json --no-progress".split(),
-    "resume": "--yes --retry-failed --rate --concurrency --deadline --no-verify --report --json --no-progress".split(),
+    "run": [*PACE, *SELECTION, *OUTPUT, *SENDING, "--dry-run", "--sandbox", "--wait"],
+    "check": [*PACE, *SELECTION, *OUTPUT, "--sandbox"],
+    "resume": [*PACE, *OUTPUT, *SENDING, "--retry-failed"],
     "status": ["--json"],
     "report": ["--format", "--json", "-o"],
 }
-GLOBAL = "--config --state-dir --log-format --log-level -q -v --no-color".split()
+GLOBAL = ["--config", "--state-dir", "--log-format", "--log-level", "-q", "-v", "--no-color"]
 
 
 def table(title):
@@ -104,7 +104,9 @@ def test_example_config_loads():
     settings = load_config(EXAMPLE, {})
     assert (settings.warnings, list(settings.accounts)) == ((), ["unpod-main", "videosdk-main", "videosdk-minted"])
     assert (settings.retry, settings.guards, settings.log) == (RetryPolicy(), Guards(), LogSettings())
-    assert {(each.rate, each.concurrency, each.timeout) for each in settings.accounts.values()} == {(Rate(10), 16, 30.0)}
+    assert {(each.rate, each.concurrency, each.timeout) for each in settings.accounts.values()} == {
+        (Rate(10), 16, 30.0)
+    }
 
 
 def test_example_config_shows_every_setting(tmp_path):

@@ -9,7 +9,7 @@ from reporting import RUN
 from runner.errors import LedgerError, Refused
 from runner.history import SHIFT, Tab
 from runner.ledger import Attempt, Ledger, NewTarget
-from runner.model import OPEN, AlreadyDetached, Detached, Failed, Skipped, State, Unknown
+from runner.model import OPEN, AlreadyDetached, Detached, Failed, Pending, Skipped, State, Unknown
 from runner.records import LaneRecord
 from runner.tally import Tally
 
@@ -180,14 +180,16 @@ def test_items_are_counted_by_how_they_stand(ledger, history):
 
 
 def test_the_score_is_of_what_was_sent(ledger, history):
-    """Failed and unknown items count as failures; what needed no attempt, or is not settled, does not count."""
-    items = begin(ledger, group(6))
-    outcomes = [Detached("response"), Failed(FAULT), Unknown(FAULT), AlreadyDetached()]
-    see(ledger, *items[:5])
+    """Failed and unknown items count as failures; what needed no attempt, or is still to be sent, does not count."""
+    items = begin(ledger, group(8))
+    outcomes = [Detached("response"), Failed(FAULT), Unknown(FAULT), AlreadyDetached(), Pending(FAULT), Failed(FAULT)]
+    see(ledger, *items[:7])
     claim(ledger)
     for item, outcome in zip(items, outcomes, strict=False):
         settle(ledger, item, outcome, attempts=1)
-    settle(ledger, items[5], Skipped("protected"))
+    settle(ledger, items[7], Skipped("protected"))
+    assert history.score("run-1") == (3, 5)
+    see(ledger, items[5])
     assert history.score("run-1") == (2, 4)
 
 

@@ -43,5 +43,5 @@ class Forgiving:
 
 
 def give_up_stdout() -> None:
-    """Let what is still to be written to stdout, whose reader has left, go nowhere; Python would complain at its end."""
+    """Let the rest of stdout go nowhere: its reader has left, and Python would complain at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,7 +1,6 @@
-"""The command line on a test bench: a sandbox in a thread, a config that leads to it, and what both have to agree on."""
+"""The command line on a bench: a sandbox in a thread, a config that leads to it, and what both have to agree on."""
 
 import asyncio
-import fcntl
 import io
 import json
 import os
@@ -10,7 +9,6 @@ import select
 import signal
 import subprocess
 import sys
-import termios
 import threading
 from concurrent.futures import Future
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -21,7 +19,7 @@ import jsonschema
 
 from runner.cli import main
 from runner.report import json_schema
-from runner.sandbox import ORG_HANDLE, TOKEN, Faults, World, serve
+from runner.sandbox import ORG_HANDLE, serve
 
 PATIENCE = 30
 BRIDGES = "/api/v2/platform/telephony/bridges/"
@@ -217,6 +215,26 @@ class Bench:
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         return subprocess.Popen(command, **pipes | options)
 
+    def struck(self, number, nth, *args):
+        """Run the real command to its end; the signal ``number`` reaches it with its ``nth`` detach request."""
+        started = []
+        self.at_detach(nth, lambda: started[0].send_signal(number))
+        started.append(self.start(*args))
+        return finish(started[0])
+
+    @contextmanager
+    def at_work(self, nth, plan):
+        """Run ``plan`` in a process that is killed after the block, which begins with its ``nth`` detach request."""
+        arrived = threading.Event()
+        self.at_detach(nth, arrived.set)
+        process = self.start("run", plan, "--yes")
+        try:
+            assert arrived.wait(PATIENCE), "the run did not get so far"
+            yield process
+        finally:
+            process.kill()
+            finish(process)
+
     def process(self, *args, **options):
         """Run the real command as a process to its end."""
         return finish(self.start(*args, **options))
@@ -287,6 +305,9 @@ def root():
     return Path(__file__).parents[2]
 
 
+_ON_ITS_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
 
 
 class Terminal:
@@ -294,7 +315,7 @@ class Terminal:
 
     def __init__(self, *args, stdout=None):
         self._ours, theirs = pty.openpty()
-        command = [sys.executable, "-m", "runner", *map(str, args)]
+        command = [sys.executable, "-S", "-c", _ON_ITS_TERMINAL, sys.executable, "-m", "runner", *map(str, args)]
         self.process = subprocess.Popen(
             command,
             stdin=theirs,
@@ -302,7 +323,6 @@ class Terminal:
             stderr=theirs,
             env=environment(TERM="xterm", COLUMNS="100", LINES="30"),
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )
         os.close(theirs)
         self.text = ""

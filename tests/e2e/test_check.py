@@ -1,10 +1,14 @@
 """``check`` and ``--dry-run``: what a run would do, without anything being sent."""
 
+import time
+
 import jsonschema
+import jwt
 import pytest
 from bench import ONE, THREE, TWO, bridge, call, gateway
 
 from runner.report import json_schema
+from runner.sandbox import API_KEY, API_SECRET
 
 
 def test_says_what_a_run_would_do(bench):
@@ -64,12 +68,6 @@ def test_drift_is_told_with_its_place(bench):
 
 def test_warns_of_a_token_that_ends_too_early(bench):
     """A token whose end is known and comes before the run's is warned of."""
-    import time
-
-    import jwt
-
-    from runner.sandbox import API_KEY, API_SECRET
-
     token = jwt.encode({"apikey": API_KEY, "exp": int(time.time()) + 5}, API_SECRET)
     bench.configure(accounts={"videosdk-main": {"token": token, "rate": "1/s"}})
     listed = [ONE, TWO, THREE, *(f"+1415555{n}" for n in range(2000, 2010))]

@@ -85,7 +85,9 @@ class Outage:
 async def interrupted(bench, world, args, *, calls, comes_back):
     """Run a command while the provider goes away at the tenth detach, and comes back after so many ``calls``."""
     gone = asyncio.Event()
-    world.on_request.append(lambda entry: gone.set() if entry.kind == "detach" and entry.number.endswith("10") else None)
+    world.on_request.append(
+        lambda entry: gone.set() if entry.kind == "detach" and entry.number.endswith("10") else None
+    )
     async with contextlib.AsyncExitStack() as stack:
         server = await stack.enter_async_context(serve(world))
         port = int(server.url.rsplit(":", 1)[1])

@@ -4,7 +4,7 @@ import socket
 import time
 
 import pytest
-from bench import BRIDGES, ONE, TWO, bridge, call, environment, finish, gateway, numbers
+from bench import BRIDGES, ONE, TWO, bridge, call, gateway, numbers
 
 
 def test_0_when_all_is_done(bench):
@@ -41,7 +41,7 @@ def test_4_when_something_failed(bench):
 
 
 def test_5_when_an_account_is_refused(bench):
-    """401 part-way: its lane stops after at most ``concurrency`` refusals, the other lane finishes, the rest is pending."""
+    """401 part-way: its lane stops after at most ``concurrency`` refusals and is pending; the other one finishes."""
     theirs, ours = numbers(30), numbers(30, 500)
     bench.world.unpod.add_bridge("sales", theirs)
     for number in ours:
@@ -228,15 +228,8 @@ def test_75_while_another_run_is_alive(bench):
     """The real process says who holds the lane."""
     plan, listed = bench.sales(2)
     bench.faults.script(listed[0], ["hang_before"])
-    second = []
-    bench.at_detach(1, lambda: second.append(bench.start("run", plan, "--yes", env=environment())))
-    first = bench.start("run", plan, "--yes")
-    while not second:
-        assert first.poll() is None
-        time.sleep(0)
-    said = finish(second[0])
-    first.kill()
-    finish(first)
+    with bench.at_work(1, plan):
+        said = bench.process("run", plan, "--yes")
     assert (said.code, said.out) == (75, "")
     assert "account unpod-main is held by run" in said.err
 

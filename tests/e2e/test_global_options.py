@@ -28,7 +28,9 @@ def test_config_is_found_in_order(bench, monkeypatch, tmp_path_factory):
     assert call("check", plan).code == 0
 
 
-@pytest.mark.parametrize(("option", "variable"), [("--config", "TEARDOWN_CONFIG"), ("--state-dir", "TEARDOWN_STATE_DIR")])
+@pytest.mark.parametrize(
+    ("option", "variable"), [("--config", "TEARDOWN_CONFIG"), ("--state-dir", "TEARDOWN_STATE_DIR")]
+)
 def test_blank_places_are_errors(bench, monkeypatch, option, variable):
     """A blank path, as an unset variable in a script leaves it, is refused by name and never guessed."""
     plan, _ = bench.sales(1)
@@ -104,7 +106,7 @@ def test_log_level(bench, options, shown):
 
 def test_quiet(bench):
     """-q: nothing on stderr unless something is wrong."""
-    plan, listed = bench.sales(2)
+    plan, _ = bench.sales(2)
     assert call("run", plan, "--yes", "-q").err == ""
     assert call("run", "missing.yaml", "--yes", "-q").err != ""
 

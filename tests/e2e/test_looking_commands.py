@@ -7,7 +7,7 @@ import urllib.request
 import jsonschema
 import pytest
 import yaml
-from bench import ONE, PATIENCE, TWO, bridge, call, environment, finish, gateway, root
+from bench import ONE, PATIENCE, TWO, bridge, call, finish, gateway, root
 
 
 def test_validate_says_what_it_read(bench):
@@ -20,30 +20,44 @@ def test_validate_says_what_it_read(bench):
     )
 
 
+GROUP = "{account: unpod-main, bridge: b, numbers: [+14155550101]}"
+WINDOW = "window: {not_before: 2026-11-22T05:00:00Z, not_after: 2026-11-22T01:00:00Z}"
+
+
+def listing(numbers):
+    return f"teardown: [{{account: unpod-main, bridge: b, numbers: {numbers}}}]"
+
+
 @pytest.mark.parametrize(
     ("text", "place", "sentence"),
     [
-        ("version: 1\nname: x\nteardown: []\n", "3:11", "at least one group"),
-        ("version: 1\nname: x\nname: y\nteardown: [{account: unpod-main, bridge: b, numbers: [+14155550101]}]", "3:1", ""),
-        ("version: 2\nname: x\nteardown: [{account: unpod-main, bridge: b, numbers: [+14155550101]}]", "1:10", ""),
-        ("version: 1\nname: x\nteardown: [{account: unpod-main, bridge: b, numbers: []}]", "3:54", ""),
-        ("version: 1\nname: x\nteardown: [{account: nobody, bridge: b, numbers: [+14155550101]}]", "3:22", "nobody"),
-        ("version: 1\nname: x\nteardown: [{account: unpod-main, bridge: b, numbers: [415-555-0101]}]", "3:55", ""),
-        ("version: 1\nname: x\nteardown: [{account: unpod-main, bridge: b, numbers: ['(415) 555-0100']}]", "3:55", "+14155550100"),
-        ("version: 1\nname: x\nteardown: [{account: unpod-main, bridge: b, numbers_from: no.csv}]", "3:59", "no.csv"),
-        ("version: 1\nname: x\nteardown: [{account: unpod-main, bridge: b, numbers: !!python/object:os.x [+14155550101]}]", "3:54", ""),
-        ("version: 1\nname: x\nwindow: {not_before: 2026-11-22T05:00:00Z, not_after: 2026-11-22T01:00:00Z}\n"
-         "teardown: [{account: unpod-main, bridge: b, numbers: [+14155550101]}]", "3:55", "ends before it begins"),
-        ("version: 1\nname: x\nguards: {max_number: 3}\nteardown: [{account: unpod-main, bridge: b, numbers: [+14155550101]}]",
-         "3:10", "max_numbers"),
-        ("version: 1\nname: x\nteardown: [{account: unpod-main, bridge: b, numbers: [+14155550101]},"
-         " {account: unpod-main, bridge: b, numbers: all}]", "3:", "covers what another group lists"),
+        ("teardown: []", "3:11", "at least one group"),
+        (f"name: y\nteardown: [{GROUP}]", "3:1", "'name' stands twice"),
+        (f"colour: red\nteardown: [{GROUP}]", "3:1", "colour"),
+        (f"guards: {{max_number: 3}}\nteardown: [{GROUP}]", "3:10", "max_numbers"),
+        (f"guards: {{max_numbers: many}}\nteardown: [{GROUP}]", "3:23", "max_numbers"),
+        (f"{WINDOW}\nteardown: [{GROUP}]", "3:55", "ends before it begins"),
+        (f"teardown: [{GROUP}, {GROUP}]", "3:", "+14155550101"),
+        (
+            f"teardown: [{GROUP}, {{account: unpod-main, bridge: b, numbers: all}}]",
+            "3:",
+            "covers what another group lists",
+        ),
+        ("teardown: [{account: nobody, bridge: b, numbers: [+14155550101]}]", "3:22", "nobody"),
+        ("teardown: [{account: unpod-main, bridge: b, numbers_from: no.csv}]", "3:59", "no.csv"),
+        (listing("[]"), "3:54", "empty list"),
+        (listing("[+14155550101, +14155550101]"), "3:69", "+14155550101"),
+        (listing("[+0123456789]"), "3:55", "E.164"),
+        (listing("[+123456]"), "3:55", "E.164"),
+        (listing("[415-555-0101]"), "3:55", "+14155550101"),
+        (listing("['(415) 555-0100']"), "3:55", "+14155550100"),
+        (listing("!!python/object:os.system [+14155550101]"), "3:54", "tag"),
     ],
-)  # fmt: skip
+)
 def test_validate_gives_the_place(bench, text, place, sentence):
     """Every mistake is refused with file, line and column, exit 2, offline."""
     path = bench.folder / "bad.yaml"
-    path.write_text(text)
+    path.write_text(f"version: 1\nname: x\n{text}\n")
     said = call("validate", path)
     assert (said.code, said.out) == (2, "")
     assert f"error: {path}:{place}" in said.err
@@ -113,14 +127,8 @@ def test_status_of_a_live_run(bench):
     """While a run goes on, its counts can be read from another terminal."""
     plan, listed = bench.sales(2)
     bench.faults.script(listed[0], ["hang_before"])
-    seen = []
-    bench.at_detach(2, lambda: seen.append(True))
-    process = bench.start("run", plan, "--yes", env=environment())
-    while not seen:
-        assert process.poll() is None
-    run = json.loads(call("status", "--json").out)["runs"][0]
-    process.kill()
-    finish(process)
+    with bench.at_work(2, plan):
+        run = json.loads(call("status", "--json").out)["runs"][0]
     assert (run["exit_code"], run["finished_at"], run["totals"]["planned"]) == (None, None, 2)
 
 
@@ -144,7 +152,7 @@ def test_schema(what):
 class Loader(yaml.SafeLoader):
     """Loads YAML as a plan means it: a number with a plus stays a string."""
 
-    yaml_implicit_resolvers = yaml.SafeLoader.yaml_implicit_resolvers | {"+": []}  # noqa: RUF012 - PyYAML's own way
+    yaml_implicit_resolvers = yaml.SafeLoader.yaml_implicit_resolvers | {"+": []}
 
 
 def test_schemas_accept_what_is_shipped():
@@ -165,7 +173,7 @@ def test_sandbox_serves_until_a_signal(bench):
         if "_sandbox/state" in line:
             break
     url = lines[0].split()[4]
-    with urllib.request.urlopen(f"{url}/_sandbox/state", timeout=PATIENCE) as answer:
+    with urllib.request.urlopen(f"{url}/_sandbox/state", timeout=PATIENCE) as answer:  # noqa: S310 - our own server
         assert json.load(answer)["unpod"]["bridges"] == {"sales": [ONE, TWO]}
     config = bench.folder / "printed.yaml"
     config.write_text("".join(lines[1:-1]))

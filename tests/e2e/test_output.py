@@ -90,7 +90,7 @@ def test_secrets_appear_nowhere(bench, monkeypatch):
     refused = call("run", plan, "--yes", "--json", "-vv", "--log-format", "json")
     assert (said.code, refused.code) == (0, 3)
     written = b"".join(path.read_bytes() for path in bench.folder.rglob("*") if path.is_file())
-    shown = "".join((said.out, said.err, refused.out, refused.err)).encode()
+    shown = f"{said.out}{said.err}{refused.out}{refused.err}".encode()
     for word in (TOKEN, secret, "sandbox-api-key-in-clear", "sandbox-api-secret-in-clear"):
         assert word.encode() not in written + shown
 
@@ -202,7 +202,14 @@ def test_looking_sends_nothing(bench):
     plan, _ = bench.sales(1)
     run = bench.run(plan).report["run"]["id"]
     before = len(bench.record)
-    for command in (["status"], ["status", run], ["report", run], ["providers"], ["schema", "plan"], ["validate", plan]):
+    for command in (
+        ["status"],
+        ["status", run],
+        ["report", run],
+        ["providers"],
+        ["schema", "plan"],
+        ["validate", plan],
+    ):
         assert call(*command).code == 0
     assert len(bench.record) == before
 

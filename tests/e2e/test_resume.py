@@ -1,7 +1,6 @@
 """``resume``, leases and runs that were killed: nothing is sent twice, and nothing is lost."""
 
 import json
-import os
 import signal
 
 import pytest
@@ -12,10 +11,7 @@ from runner.sandbox import TOKEN
 
 def killed(bench, plan, nth, *options):
     """Run the real command on ``plan`` and kill it when its ``nth`` detach request arrives; return the run's id."""
-    process = None
-    bench.at_detach(nth, lambda: process.kill())
-    process = bench.start("run", plan, "--yes", *options)
-    assert finish(process).code == -signal.SIGKILL
+    assert bench.struck(signal.SIGKILL, nth, "run", plan, "--yes", *options).code == -signal.SIGKILL
     return newest()["id"]
 
 
@@ -204,38 +200,21 @@ def test_an_unknown_one_is_looked_at_again(bench):
 
 
 def test_a_lane_is_held_by_one_run(bench):
-    """While a run is alive, another one on its account exits 75 and sends nothing; a check may look; other lanes work."""
+    """While a run is alive, another one on its account exits 75 and sends nothing; a check and other accounts work."""
     plan, listed = bench.sales(2)
     bench.faults.script(listed[0], ["hang_before"])
     bench.world.videosdk.attach(ONE, "gw_1")
-    bench.configure(accounts={"unpod-main": {"timeout": "20s"}})
-    outcome = {}
-
-    def meanwhile():
+    with bench.at_work(2, plan) as process:
         sent = len(bench.detaches())
-        outcome["again"] = call("run", plan, "--yes", "--json")
-        outcome["resume"] = call("resume", newest()["id"], "--yes")
-        outcome["check"] = call("check", plan, "--json")
+        again, resumed = call("run", plan, "--yes", "--json"), call("resume", newest()["id"], "--yes")
+        checked = call("check", plan, "--json")
         assert len(bench.detaches()) == sent
-        outcome["other"] = bench.run(bench.plan(gateway([ONE], "gw_1")))
-
-    arrived = []
-    bench.at_detach(2, lambda: arrived.append(True))
-    process = bench.start("run", plan, "--yes")
-    while not arrived:
-        assert process.poll() is None
-        os.sched_yield()
-    try:
-        meanwhile()
-    finally:
-        process.kill()
-        finish(process)
-    again = outcome["again"]
-    assert (again.code, again.out, outcome["resume"].code) == (75, "", 75)
+        other = bench.run(bench.plan(gateway([ONE], "gw_1")))
+    assert (again.code, again.out, resumed.code) == (75, "", 75)
     assert "account unpod-main is held by run" in again.err
     assert f"(pid {process.pid} on " in again.err
     assert "try again later" in again.err
-    assert (outcome["check"].code, outcome["other"].code) == (0, 0)
+    assert (checked.code, other.code) == (0, 0)
 
 
 def test_a_dead_owner_holds_nothing(bench):

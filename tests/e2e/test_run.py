@@ -25,7 +25,11 @@ def test_detaches_at_both_providers(bench):
     assert sorted(entry.number for entry in bench.detaches()) == listed
     assert bench.world.useless_detaches() == []
     run, rows = said.report["run"], said.rows
-    assert (run["status"], run["plan"]["metadata"], run["plan"]["path"]) == ("succeeded", {"ticket": "CHG-1"}, str(plan))
+    assert (run["status"], run["plan"]["metadata"], run["plan"]["path"]) == (
+        "succeeded",
+        {"ticket": "CHG-1"},
+        str(plan),
+    )
     assert {row["confirmed_by"] for row in rows.values()} == {"response"}
     assert all(row["verified"] and row["attempts"] == 1 and row["finished_at"] for row in rows.values())
     assert [row["target"] for row in rows.values()] == ["sales", "sales", "support", "support", "gw_1", None]
@@ -139,7 +143,9 @@ def test_an_answer_that_says_nothing_is_settled_by_a_look(bench, fault):
     assert bench.world.useless_detaches() == []
 
 
-@pytest.mark.parametrize("fault", ["lost_before", "reset_before", "http_500_before", "http_502_html", "redirect", "wrong_slug"])
+@pytest.mark.parametrize(
+    "fault", ["lost_before", "reset_before", "http_500_before", "http_502_html", "redirect", "wrong_slug"]
+)
 def test_an_attempt_that_did_nothing_is_made_again(bench, fault):
     """Only after a look that still sees the number attached; then the answer confirms it."""
     plan, listed = bench.sales(2)

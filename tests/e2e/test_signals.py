@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 
 import pytest
 from bench import Terminal, call, finish, numbers
@@ -13,10 +12,7 @@ def test_the_first_signal_drains(bench, number, code):
     """Requests in flight finish, the report is written, the rest is pending, and the resume command is named."""
     plan, listed = bench.sales(30)
     bench.slow_down(listed, 0.05)
-    process = None
-    bench.at_detach(10, lambda: process.send_signal(number))
-    process = bench.start("run", plan, "--yes", "--json", "--report", "out.csv")
-    said = finish(process)
+    said = bench.struck(number, 10, "run", plan, "--yes", "--json", "--report", "out.csv")
     run = said.report["run"]
     assert (said.code, run["exit_code"], run["status"], run["signal"]) == (code, code, "interrupted", int(number))
     assert set(said.totals()) == {"detached", "pending"}
@@ -38,9 +34,7 @@ def test_a_lane_that_waits_is_woken(bench):
     bench.faults.seconds["http_429"] = 60
     bench.faults.script(listed[0], ["http_429"] * 3)
     bench.configure(accounts={"unpod-main": {"concurrency": 1}}, retry={"max_throttle_wait": "10m"})
-    process = None
-    bench.world.on_request.append(lambda _: None)
-    process = bench.start("run", plan, "--yes", "--json", "-v", stderr=subprocess.PIPE)
+    process = bench.start("run", plan, "--yes", "--json", "-v")
     for line in process.stderr:
         if "lane.throttled" in line:
             process.send_signal(signal.SIGTERM)
@@ -51,7 +45,7 @@ def test_a_lane_that_waits_is_woken(bench):
 
 def test_a_signal_during_the_pre_check(bench):
     """Nothing is sent any more, and everything is pending."""
-    plan, listed = bench.sales(3)
+    plan, _ = bench.sales(3)
     process = None
     bench.world.on_request.append(lambda _: process.send_signal(signal.SIGTERM))
     process = bench.start("run", plan, "--yes", "--json")
@@ -62,10 +56,7 @@ def test_a_signal_during_the_pre_check(bench):
 def test_a_signal_when_all_was_settled(bench):
     """When the requests in flight were the last ones, nothing is left to resume: the run has succeeded."""
     plan, _ = bench.sales(1)
-    process = None
-    bench.at_detach(1, lambda: process.send_signal(signal.SIGTERM))
-    process = bench.start("run", plan, "--yes", "--json")
-    said = finish(process)
+    said = bench.struck(signal.SIGTERM, 1, "run", plan, "--yes", "--json")
     assert (said.code, said.totals(), said.report["run"]["status"]) == (0, {"detached": 1}, "succeeded")
 
 
@@ -90,10 +81,7 @@ def test_the_second_signal_leaves_at_once(bench):
 def test_a_lost_terminal_ends_no_run_that_asked_nothing(bench):
     """With --yes, SIGHUP is no reason to stop."""
     plan, _ = bench.sales(6)
-    process = None
-    bench.at_detach(2, lambda: process.send_signal(signal.SIGHUP))
-    process = bench.start("run", plan, "--yes", "--json")
-    said = finish(process)
+    said = bench.struck(signal.SIGHUP, 2, "run", plan, "--yes", "--json")
     assert (said.code, said.totals()) == (0, {"detached": 6})
 
 
@@ -184,11 +172,8 @@ def test_resume_after_two_interruptions(bench):
     plan, _ = bench.sales(15)
     bench.slow_down(listed, 0.02)
     bench.configure(accounts={"unpod-main": {"concurrency": 1}})
-    process = None
-    for nth, command in ((3, ["run", plan]), (9, ["resume"])):
-        bench.at_detach(nth - len(bench.detaches()), lambda: process.send_signal(signal.SIGINT))
-        process = bench.start(*command, "--yes", "--json")
-        assert finish(process).code == 130
+    assert bench.struck(signal.SIGINT, 3, "run", plan, "--yes").code == 130
+    assert bench.struck(signal.SIGINT, 6, "resume", "--yes").code == 130
     said = bench.resume()
     assert (said.code, said.totals()) == (0, {"detached": 15})
     assert sorted(entry.number for entry in bench.detaches()) == listed

@@ -285,6 +285,14 @@ async def test_lists_come_in_several_shapes(answering, answer):
     assert seen[-1] == TargetSeen("gw", 1)
 
 
+@pytest.mark.parametrize("key", ["pageInfo", "pagination"])
+async def test_the_size_of_an_account_is_read_from_either_page_info(answering, key):
+    """A large account spares a small plan its list, wherever its total stands."""
+    opened, stub = await answering({COUNT: (200, {key: {"total": 500}, "data": []}), ALONE: (200, phone())})
+    (sight,) = await sights(opened.reader.survey({None: [ONE]}, census=False))
+    assert (sight.seen, stub.asked) == (Gone(), [f"GET {COUNT}", f"GET {ALONE}"])
+
+
 async def test_a_list_whose_rows_cannot_be_read_is_an_error(answering):
     """A row without its number is no row to pass over."""
     opened, _ = await answering({PHONES: (200, {"data": [phone(TWO), {"number": ONE}]})})

@@ -1,0 +1,74 @@
+"""What a run says of itself while it works: one event a fact, the same facts to the log and to the display."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from runner.errors import RequestError
+    from runner.lanes import Lane
+    from runner.log import Log
+    from runner.model import Outcome, State
+    from runner.preview import Preview
+    from runner.progress import Progress
+    from runner.records import RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Narrator:
+    """Tells ``log`` and ``progress`` what happened."""
+
+    log: Log
+    progress: Progress
+
+    def started(self, record: RunRecord) -> None:
+        """Tell that a process begins to work on a run."""
+        self.log.info(
+            "run.started",
+            plan=record.plan_name,
+            plan_sha256=record.plan_sha256,
+            metadata=record.metadata or None,
+            reason=record.reason,
+            dry_run=record.dry_run,
+            version=record.version,
+            host=record.host,
+            user=record.user,
+        )
+
+    def prechecked(self, seen: Preview) -> None:
+        """Tell what the pre-check found."""
+        self.log.info("precheck.finished", to_detach=seen.to_detach, blocks=list(seen.blocks) or None)
+        for warning in seen.warnings:
+            self.log.warning("precheck.warning", message=warning)
+
+    def sending(self, seen: Preview) -> None:
+        """Tell what is to be sent."""
+        self.progress.start(seen.to_detach)
+        for lane in seen.lanes:
+            self.progress.lane(lane.account, lane.to_detach)
+
+    def settled(self, lane: Lane, target: str | None, number: str, outcome: Outcome, was: State | None = None) -> None:
+        """Tell what became of a number; ``was`` is what it had been before a look corrected that."""
+        fault = getattr(outcome, "fault", None)
+        record = self.log.warning if fault else self.log.info
+        record(
+            "number.finished",
+            account=lane.account,
+            provider=lane.spec.name,
+            target=target,
+            number=number,
+            outcome=str(outcome.state),
+            error=fault.message if fault else None,
+            http_status=fault.http_status if fault else None,
+        )
+        self.progress.settled(lane.account, outcome.state, was)
+
+    def stopped(self, lane: Lane) -> None:
+        """Tell that a lane stops, and why."""
+        if lane.stopped:
+            self.log.warning("lane.stopped", account=lane.account, reason=lane.stopped.code, error=lane.stopped.message)
+
+    def throttled(self, lane: Lane, error: RequestError, seconds: float) -> None:
+        """Tell that the provider asked a lane to wait."""
+        self.log.warning("lane.throttled", account=lane.account, wait_s=round(seconds, 3), error=str(error))
