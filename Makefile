@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-FAULTS := lost_after=5%,lost_before=3%,http_500_after=3%,http_400_after=2%,http_429=1%:1s
+FAULTS := lost_after=6%,lost_before=4%,http_500_after=4%,http_400_after=3%,http_429=1%:1s
 
 .PHONY: help demo test check clean
 .DELETE_ON_ERROR:
@@ -17,7 +17,7 @@ help:
 
 demo: .venv/runtime.stamp
 	@TEARDOWN_CONFIG=config.example.yaml $(BIN)/teardown run plans/decommission-200.yaml --sandbox --yes \
-		--faults '$(FAULTS)' --rate unpod-main=20/s --rate videosdk-main=10/s \
+		--faults "$(FAULTS)" --seed 2 --rate unpod-main=20/s --rate videosdk-main=10/s \
 		--state-dir .demo --report .demo/report.html || { code=$$?; \
 		echo "The demo's run ended with exit code $$code; the README says what that means." >&2; exit $$code; }
 	@echo

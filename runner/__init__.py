@@ -64,7 +64,7 @@ _RENAMED = {
 _ORIGINS = _RENAMED | {name: (home, name) for home, names in _HOMES.items() for name in names}
 
 
-if not TYPE_CHECKING:  # or a type checker would believe in any name at all
+if not TYPE_CHECKING:  # pragma: no branch - or a type checker would believe in any name at all
 
     def __getattr__(name: str) -> Any:
         """Import a public name from where it lives."""

@@ -139,7 +139,8 @@ class Guards:
 
     def refuse(self, target: str, detaching: int, attached: int) -> str | None:
         """Why ``detaching`` so many of the numbers ``attached`` to ``target`` is forbidden; None when it is not."""
-        if detaching and detaching * 100 > self.max_percent * attached:
+        # Divided and never multiplied by the guard: 7 of 100 is 0.07 to the last bit, and 0.07 times 100 is not 7.
+        if detaching and (detaching * 100 / attached if attached else math.inf) > self.max_percent:
             share = f"{detaching} of {attached} numbers at {target}"
             return f"{share} would be detached, and guards.max_percent is {self.max_percent:g}"
         if detaching and attached - detaching < self.min_remaining:
@@ -158,7 +159,7 @@ class Guards:
         limit, ratio = self.stop_after_failures, self.stop_after_failure_ratio
         if limit is not None and failures >= limit:
             return f"{failures} items have failed, and guards.stop_after_failures is {limit}"
-        if ratio is not None and finished >= _RATIO_FROM and failures >= ratio * finished:
+        if ratio is not None and finished >= _RATIO_FROM and failures / finished >= ratio:
             return f"{failures} of {finished} items have failed, and guards.stop_after_failure_ratio is {ratio}"
         return None
 

@@ -36,9 +36,11 @@ class RawServer:
     connections: int = 0
     url: str = ""
     _over: asyncio.Event = field(default_factory=asyncio.Event)
+    _open: dict = field(default_factory=dict)
 
     async def handle(self, reader, writer):
         self.connections += 1
+        self._open[asyncio.current_task()] = writer
         try:
             if self.on_connect:
                 await self.on_connect(self, writer)
@@ -51,14 +53,22 @@ class RawServer:
         finally:
             writer.close()
 
+    async def end(self):
+        """Drop every connection and wait until nobody is left."""
+        self._over.set()
+        for writer in self._open.values():
+            writer.transport.abort()
+        await asyncio.gather(*self._open)
+
 
 async def _read(reader):
+    """The next request, or None when the client has gone."""
     try:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
+        body = await reader.readexactly(int(headers.get("content-length", "0")))
     except asyncio.IncompleteReadError:
         return None
-    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
-    body = await reader.readexactly(int(headers.get("content-length", "0")))
     return Request(head[0], headers, body, asyncio.get_running_loop().time())
 
 
@@ -105,8 +115,8 @@ async def serving(*acts, on_connect=None, ssl=None):
     try:
         yield server
     finally:
-        server._over.set()
         listener.close()
+        await server.end()
         await listener.wait_closed()
 
 

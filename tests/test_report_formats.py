@@ -127,7 +127,7 @@ def test_markdown_fits_a_ticket():
         "- ticket: CHG-20417",
         "- note: guards.stop_after_failures tripped",
         "| failed | 1 |",
-        "| unpod-main | unpod | 5 | 5 | 1 | 2 | 10.0 | 10.0 | 55.0 |",
+        "| unpod-main | unpod | 5 | 5 | 1 | 2 | 10.0 | 5.0 | 55.0 |",
         "| +14155550000 | unpod-main/sales-bridge | failed | the provider answered 500 | 3 |",
         "## Pending (1)",
         f"```\nteardown resume {RUN.id}\n```",
@@ -352,7 +352,7 @@ def test_summary_shows_verdict_lanes_trouble_and_what_next():
     lines = [line.split() for line in shown(mixed()).splitlines()]
     assert lines[0][:3] == ["sales-eu:", "Aborted", "part-way:"]
     assert ["detached", "1"] in lines
-    assert ["unpod-main", "unpod", "5", "requests", "1", "retries", "2", "throttled", "10/s", "of", "10/s"] in lines
+    assert ["unpod-main", "unpod", "5", "requests", "1", "retries", "2", "throttled", "5/s", "of", "10/s"] in lines
     assert ["failed", "unpod-main/sales-bridge", "+14155550000", "the", "provider", "answered", "500"] in lines
     assert lines[-1] == ["Next:", "teardown", "resume", RUN.id]
 

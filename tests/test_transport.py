@@ -216,6 +216,7 @@ def test_the_timeout_bounds_the_whole_exchange():
     async def trickle(server, writer):
         for byte in answer(200, {"a": 1}):
             writer.write(bytes([byte]))
+            await writer.drain()
             await asyncio.sleep(5)
 
     async def scenario():

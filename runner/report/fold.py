@@ -181,6 +181,8 @@ def _run(run: RunRecord, status: str, exit_code: int | None) -> dict[str, Any]:
 
 def _lane(lane: LaneRecord) -> dict[str, Any]:
     tally = lane.tally
+    # A first request leaves at once: over less than a second that would look like a rate that nobody allowed.
+    seconds = max(tally.active_s, 1.0)
     return {
         "account": lane.account,
         "provider": lane.provider,
@@ -189,7 +191,7 @@ def _lane(lane: LaneRecord) -> dict[str, Any]:
         "retries": tally.retries,
         "throttled": tally.throttled,
         "rate": lane.rate,
-        "achieved_rate": round(tally.requests / max(tally.active_s, 1.0), 2) if tally.active_s > 0 else None,
+        "achieved_rate": round(tally.requests / seconds, 2) if tally.active_s > 0 else None,
         "latency_ms": {
             "p50": _rounded(tally.percentile(50)),
             "p95": _rounded(tally.percentile(95)),

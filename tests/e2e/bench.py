@@ -4,8 +4,6 @@ import asyncio
 import io
 import json
 import os
-import pty
-import select
 import signal
 import subprocess
 import sys
@@ -15,10 +13,9 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
-import jsonschema
+from truth import agree
 
 from runner.cli import main
-from runner.report import json_schema
 from runner.sandbox import ORG_HANDLE, serve
 
 PATIENCE = 30
@@ -251,45 +248,6 @@ def finish(process):
     return Said(process.returncode, out, err)
 
 
-def agree(report, world, sent):
-    """Hold a report against the truth in ``world`` and the requests that its process ``sent``."""
-    jsonschema.validate(report, json_schema())
-    totals, rows = report["totals"], report["numbers"]
-    counted = {name: sum(row["outcome"] == name for row in rows) for name in totals if name != "planned"}
-    assert totals == {"planned": len(rows), **counted}
-    for row in rows:
-        _agree(row, world, [entry for entry in sent if entry.kind == "detach" and entry.number == row["number"]])
-
-
-def _agree(row, world, sent):
-    attached = world.attached(row["provider"], row["target"], row["number"])
-    here = [entry for entry in sent if entry.target == row["target"] or row["provider"] == "videosdk"]
-    match row["outcome"]:
-        case "detached":
-            assert not attached, row
-            assert row["confirmed_by"] in {"response", "verification"}, row
-            assert row["attempts"] or row["confirmed_by"] == "verification", row
-        case "already_detached":
-            assert not attached, row
-            assert not here or row["attempts"] == 1, row
-        case "failed":
-            assert attached, row
-            assert row["error"], row
-        case "unknown":
-            assert row["error"], row
-            assert row["attempts"] or here, row
-        case "would_detach":
-            assert attached, row
-            assert not here, row
-        case "skipped":
-            assert not here, row
-            assert row["reason"] in {"protected", "attached_elsewhere", "excluded"}, row
-        case "pending":
-            assert not any(entry.worked for entry in here), row
-        case other:
-            raise AssertionError(other)
-
-
 def private(path):
     """Return the permission bits of a file or folder."""
     return path.stat().st_mode & 0o777
@@ -303,59 +261,3 @@ def environment(**more):
 def root():
     """Return the repository's folder."""
     return Path(__file__).parents[2]
-
-
-_ON_ITS_TERMINAL = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
-)
-
-
-class Terminal:
-    """The real command on a terminal of its own; ``text`` is all that it has shown."""
-
-    def __init__(self, *args, stdout=None):
-        self._ours, theirs = pty.openpty()
-        command = [sys.executable, "-S", "-c", _ON_ITS_TERMINAL, sys.executable, "-m", "runner", *map(str, args)]
-        self.process = subprocess.Popen(
-            command,
-            stdin=theirs,
-            stdout=stdout or theirs,
-            stderr=theirs,
-            env=environment(TERM="xterm", COLUMNS="100", LINES="30"),
-            start_new_session=True,
-        )
-        os.close(theirs)
-        self.text = ""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        os.close(self._ours)
-
-    def expect(self, words):
-        """Read until ``words`` are shown."""
-        while words not in self.text:
-            assert self._read(), f"{words!r} was not shown, but {self.text!r}"
-
-    def type(self, keys):
-        """Press keys."""
-        os.write(self._ours, keys.encode())
-
-    def finish(self):
-        """Read to the end, and return the exit code."""
-        while self._read():
-            pass
-        return self.process.wait(PATIENCE)
-
-    def _read(self):
-        ready, _, _ = select.select([self._ours], [], [], PATIENCE)
-        try:
-            data = os.read(self._ours, 4096) if ready else b""
-        except OSError:  # how Linux says that nobody holds the other end any more
-            data = b""
-        self.text += data.decode("utf-8", "replace")
-        return data

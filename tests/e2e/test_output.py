@@ -63,7 +63,7 @@ def test_a_report_that_cannot_be_written(bench):
     assert (bench.folder / "out.csv").exists()
 
 
-@pytest.mark.parametrize("options", [[], ["-v", "-v"], ["--log-format", "json", "--log-level", "debug"], ["-q"]])
+@pytest.mark.parametrize("options", [["-v", "-v"], ["--log-format", "json", "--log-level", "debug"], ["-q"]])
 def test_stdout_holds_the_report_alone(bench, options):
     """With --json stdout is one JSON document whatever goes to stderr, in the real process."""
     plan, listed = bench.sales(3)

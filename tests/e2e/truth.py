@@ -1,0 +1,44 @@
+"""What a report says, held against what is true in the sandbox and what was sent."""
+
+import jsonschema
+
+from runner.report import json_schema
+
+
+def agree(report, world, sent):
+    """Hold a report against the truth in ``world`` and the requests that its process ``sent``."""
+    jsonschema.validate(report, json_schema())
+    totals, rows = report["totals"], report["numbers"]
+    counted = {name: sum(row["outcome"] == name for row in rows) for name in totals if name != "planned"}
+    assert totals == {"planned": len(rows), **counted}
+    for row in rows:
+        _agree(row, world, [entry for entry in sent if entry.kind == "detach" and entry.number == row["number"]])
+
+
+def _agree(row, world, sent):
+    attached = world.attached(row["provider"], row["target"], row["number"])
+    here = [entry for entry in sent if entry.target == row["target"] or row["provider"] == "videosdk"]
+    match row["outcome"]:
+        case "detached":
+            assert not attached, row
+            assert row["confirmed_by"] in {"response", "verification"}, row
+            assert row["attempts"] or row["confirmed_by"] == "verification", row
+        case "already_detached":
+            assert not attached, row
+            assert not here or row["attempts"] == 1, row
+        case "failed":
+            assert attached, row
+            assert row["error"], row
+        case "unknown":
+            assert row["error"], row
+            assert row["attempts"] or here, row
+        case "would_detach":
+            assert attached, row
+            assert not here, row
+        case "skipped":
+            assert not here, row
+            assert row["reason"] in {"protected", "attached_elsewhere", "excluded"}, row
+        case "pending":
+            assert not any(entry.worked for entry in here), row
+        case other:
+            raise AssertionError(other)
