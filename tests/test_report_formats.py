@@ -127,7 +127,7 @@ def test_markdown_fits_a_ticket():
         "- ticket: CHG-20417",
         "- note: guards.stop_after_failures tripped",
         "| failed | 1 |",
-        "| unpod-main | unpod | 5 | 5 | 1 | 2 | 10.0 | 5.0 | 55.0 |",
+        "| unpod-main | unpod | 5 | 5 | 1 | 2 | 5.0 | 10.0 | 55.0 |",
         "| +14155550000 | unpod-main/sales-bridge | failed | the provider answered 500 | 3 |",
         "## Pending (1)",
         f"```\nteardown resume {RUN.id}\n```",
