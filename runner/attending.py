@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from runner.holding import TTL
 from runner.lanes import Stop
+from runner.tenure import uptime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -62,9 +63,13 @@ class Attendant:
     async def _keep_leases(self) -> None:
         if not self.held:
             return
+        asked = uptime()
         kept = await self.journal.call(self.journal.ledger.renew, self.session, self.clock() + TTL)
         if kept < len(self.lanes):
             self.stop(Stop("lease_lost", "another run has taken the lane over"))
+            return
+        for lane in self.lanes.values():
+            lane.channel.tenure.extend(asked + TTL)
 
     def _obey(self, command: Command | None, reason: str | None) -> None:
         """Do what somebody at another terminal wants."""

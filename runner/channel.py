@@ -11,6 +11,7 @@ from yarl import URL
 
 from runner.errors import AccessDenied, LaneStopped, LostAnswer, NotSent, RequestError, Throttled, UnexpectedAnswer
 from runner.tally import Tally
+from runner.tenure import Tenure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -36,6 +37,7 @@ class Channel:
     authorize: Callable[[str], Mapping[str, str]]
     tally: Tally = field(default_factory=Tally)
     in_flight: int = 0
+    tenure: Tenure = field(default_factory=Tenure)
     _since: float | None = None
     _silences: int = 0
     _silent_since: float = 0.0
@@ -86,7 +88,10 @@ class Channel:
         return await self._once(method, url, self.token.value(), body)
 
     async def _once(self, method: str, url: URL, token: str, body: object) -> Reply:
-        await self.pacer.grant(sending=method != "GET")
+        sending = method != "GET"
+        await self.pacer.grant(sending=sending)
+        while sending and await self.tenure.waited():
+            await self.pacer.grant(sending=True)  # the one that was waited with is no longer of this second
         loop = asyncio.get_running_loop()
         started = loop.time()
         self.tally.requests += 1

@@ -74,6 +74,7 @@ class Lane:
             self.stopped = why
             self.closes_at = asyncio.get_running_loop().time() + self.drain_s
             self.channel.pacer.close(self.drain_s)
+            self.channel.tenure.end()
             self._stopping.set()
             self.on_stop(self)
 

@@ -36,6 +36,7 @@ class RawServer:
     connections: int = 0
     url: str = ""
     _over: asyncio.Event = field(default_factory=asyncio.Event)
+    _arrived: asyncio.Event = field(default_factory=asyncio.Event)
     _open: dict = field(default_factory=dict)
 
     async def handle(self, reader, writer):
@@ -46,12 +47,19 @@ class RawServer:
                 await self.on_connect(self, writer)
             while not writer.is_closing() and (request := await _read(reader)):
                 self.requests.append(request)
+                self._arrived.set()
                 act = self.acts[min(len(self.requests), len(self.acts)) - 1]
                 await (say(act) if isinstance(act, bytes) else act)(self, writer)
         except OSError:
             pass
         finally:
             writer.close()
+
+    async def received(self, count):
+        """Wait until so many requests have arrived."""
+        while len(self.requests) < count:
+            self._arrived.clear()
+            await self._arrived.wait()
 
     async def end(self):
         """Drop every connection and wait until nobody is left."""
