@@ -15,6 +15,7 @@ from runner.errors import Refused, UnexpectedAnswer
 from runner.model import Attached, Elsewhere, Gone
 from runner.paging import Page, read_all
 from runner.providers import NumberSeen, Spec, TargetSeen, canonical, expect
+from runner.sharing import Shared
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping
@@ -40,6 +41,7 @@ class UnpodReader:
 
     def __init__(self, reads: Reads) -> None:
         self._reads = reads
+        self._shared: Shared[dict[str, Row] | None] = Shared()
 
     async def survey(self, wanted: Wanted, *, census: bool) -> AsyncIterator[Sight]:
         """One request per bridge: a bridge's detail shows all of its numbers."""
@@ -63,8 +65,8 @@ class UnpodReader:
                 yield NumberSeen(slug, number, _traced(slug, number, places.get(number, {}), known))
 
     async def look(self, target: str | None, number: str) -> Seen:
-        """Look at the bridge's detail."""
-        attached = await self._attached(target)
+        """Look at the bridge's detail; those who ask for the same bridge at the same time share a request."""
+        attached = await self._shared.read(target, partial(self._attached, target))
         return Gone("target_gone") if attached is None else _seen(target, attached.get(number))
 
     async def _attached(self, slug: str | None) -> dict[str, Row] | None:
