@@ -70,13 +70,14 @@ class Channel:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """Count the time spent inside as time in which requests could be made."""
-        self._since = asyncio.get_running_loop().time()
+        """Count the time spent inside as time in which requests could be made: each takes one interval of the rate."""
+        before, self._since = self.tally.requests, asyncio.get_running_loop().time()
         try:
             yield
         finally:
             self.counted()
             self._since = None
+            self.tally.active_s += (self.tally.requests > before) / self.pacer.rate.per_second
 
     async def _request(self, method: str, url: URL, body: object = None) -> Reply:
         token = self.token.value()

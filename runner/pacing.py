@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from runner.transport import Quota
 
 # Between our grant and the provider's clock lies the network, whose delay varies: a window is kept this much longer.
-_MARGIN = 1.018
+_MARGIN = 1.02
 # A rate that is no whole number of requests a second is spaced evenly below this, and rounded down above.
 _SPACED_BELOW = 50
 # A provider's limit up to this many times our rate is one for about a second, and our own pace keeps it already.

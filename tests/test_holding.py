@@ -73,7 +73,8 @@ def test_a_lease_that_nobody_renews_runs_out(ledger):
 def test_a_dead_owners_lane_is_free_at_once(ledger):
     """On the same host nobody waits for the lease of a process that is gone."""
     code = (
-        "import sys, time; from pathlib import Path; from runner.ledger import Ledger; from runner.holding import holding\n"
+        "import sys, time; from pathlib import Path\n"
+        "from runner.ledger import Ledger; from runner.holding import holding\n"
         "with holding(Ledger(Path(sys.argv[1])), ['a'], 'run-1', 'theirs', lambda: 1000.0):\n"
         "    print('held', flush=True); time.sleep(60)"
     )

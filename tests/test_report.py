@@ -172,7 +172,7 @@ def test_a_run_that_goes_on_has_no_end():
 
 
 def test_lanes_show_rates_and_latencies():
-    """A lane's achieved rate is its requests over the time it worked, a second at least; latencies are in milliseconds."""
+    """A lane's achieved rate is its requests over the time it worked, a second at least; latencies are in ms."""
     (lane,) = fold(item()).lanes
     assert lane["achieved_rate"] == 5.0
     assert lane["latency_ms"]["max"] == 55.0

@@ -52,7 +52,7 @@ def test_a_number_that_somebody_attaches_again(bench, provider):
 
 def test_a_bridge_that_is_deleted_half_way(bench):
     """Numbers of a bridge that disappears during a run are settled with that reason."""
-    plan, listed = bench.sales(6)
+    plan, _ = bench.sales(6)
     bench.configure(accounts={"unpod-main": {"concurrency": 1}})
     bench.at_detach(3, lambda: bench.world.unpod.remove_bridge("sales"))
     said = bench.run(plan)

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
+import subprocess
+import sys
+from contextlib import contextmanager
 
+import aiohttp
 import pytest
 
 from runner.begin import Options
@@ -86,16 +91,28 @@ async def test_a_second_run_sends_nothing(tmp_path):
         assert second.totals["already_detached"] == 60
 
 
+@contextmanager
+def limited_sandbox(plan, rate):
+    """A sandbox in a process of its own, which counts every sliding second and answers 429 beyond ``rate``."""
+    command = [sys.executable, "-m", "runner", "sandbox", "--port", "0", "--rate-limit", str(rate), "--plan", str(plan)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield next(found[0] for line in process.stdout if (found := re.search(r"http://127[\d.:]+", line)))
+        finally:
+            process.terminate()
+
+
 @pytest.mark.parametrize("rate", [10, 100])
 async def test_no_second_is_above_the_rate(tmp_path, rate):
     """At its own limit a provider that counts every sliding second never answers 429."""
     (tmp_path / "plan.yaml").write_text(plan_text(rate * 2))
     plan = load(tmp_path / "plan.yaml")
-    async with serve(World.from_plan(plan.groups), rate_limits={"unpod": rate, "videosdk": rate}) as server:
-        settings = settings_for(server.url)
+    with limited_sandbox(plan.path, rate) as url:
         options = Options(rates={"unpod": Rate(rate), "video": Rate(rate)})
-        report = await start(plan, settings, StateFolder(tmp_path / "state"), options, front())
-        assert report.exit_code == 0
-        assert [lane["throttled"] for lane in report.lanes] == [0, 0]
-        assert server.world.busiest_second("unpod") <= rate
-        assert server.world.busiest_second("videosdk") <= rate
+        report = await start(plan, settings_for(url), StateFolder(tmp_path / "state"), options, front())
+        async with aiohttp.ClientSession() as session, session.get(f"{url}/_sandbox/record") as answer:
+            record = await answer.json()
+    assert report.exit_code == 0
+    assert [lane["throttled"] for lane in report.lanes] == [0, 0]
+    assert len(record["requests"]) > rate * 2
+    assert max(record["busiest_second"].values()) <= rate
