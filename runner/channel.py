@@ -90,19 +90,21 @@ class Channel:
 
     async def _once(self, method: str, url: URL, token: str, body: object) -> Reply:
         sending = method != "GET"
-        await self.pacer.grant(sending=sending)
+        grant = await self.pacer.grant(sending=sending)
         while sending and await self.tenure.waited():
-            await self.pacer.grant(sending=True)  # the one that was waited with is no longer of this second
+            grant = await self.pacer.grant(sending=True)  # the one that was waited with is no longer of this second
         loop = asyncio.get_running_loop()
         started = loop.time()
         self.tally.requests += 1
         self.in_flight += 1
+        grant.waits_for_connection()
         try:
-            reply = await self.transport.request(method, url, self.authorize(token), body)
+            reply = await self.transport.request(method, url, self.authorize(token), body, connected=grant.leaves)
         except RequestError as error:
             self._heard(error, started)
             raise
         finally:
+            grant.leaves()
             self.in_flight -= 1
         self._heard(None, started)
         self.tally.timed((loop.time() - started) * 1000)

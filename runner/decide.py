@@ -146,7 +146,9 @@ def _after_attempt(case: Case, error: RequestError, policy: RetryPolicy, roll: f
             return case, Halt(_unfinished(case, error), error)
         case Throttled(processed=processed):
             case = replace(case, error=error, doubt=processed, lost=case.lost or processed)
-            return _after_throttle(case, error, policy, roll, Look if processed else Send)
+            known, step = _after_throttle(case, error, policy, roll, Look if processed else Send)
+            # Patience is over, but what a 503 left in doubt one look can still settle.
+            return known, Look() if processed and isinstance(step, Halt) else step
         case NotSent():
             return _after_not_sent(replace(case, error=error, unsent=case.unsent + 1), error, policy, roll)
         case Refused():
@@ -195,6 +197,8 @@ def _after_look(
 def _after_seen_attached(case: Case, policy: RetryPolicy, roll: float) -> tuple[Case, Step]:
     known = replace(case, doubt=False, failed_looks=0)
     spent = case.attempts >= policy.max_attempts or case.refusals >= policy.max_refusals
+    if case.throttled > policy.max_throttle_wait and case.error:
+        return known, Halt(Failed(case.error.fault), case.error)
     if spent and case.error:
         return known, Finish(Failed(case.error.fault))
     return known, Send(policy.backoff(case.attempts, roll) if case.attempts else 0.0)

@@ -85,7 +85,12 @@ class History:
         return [run for run in real if self.is_open(run.id, troubled=troubled)]
 
     def is_open(self, run_id: str, *, troubled: bool = False) -> bool:
-        """Whether something of the run is still to be done; with ``troubled`` what failed counts as well."""
+        """Whether something of the run is still to be done; with ``troubled`` what failed counts as well.
+
+        A run without an ending was killed, or goes on: what it did has not been verified, nor its report written.
+        """
+        if self.run(run_id).ending is None:
+            return True
         if any(target.whole for target in self.targets(run_id)):
             return True
         states = OPEN | TROUBLED if troubled else OPEN

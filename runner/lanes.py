@@ -33,7 +33,7 @@ StopCode = Literal[
     "window_closed",
     "operator",
 ]
-_NO_USE_LOOKING = frozenset({"signal", "access_denied", "provider_away", "throttled", "lease_lost"})
+_NO_USE_LOOKING = frozenset({"signal", "access_denied", "provider_away", "lease_lost"})
 _NOT_FOUND = 404
 
 

@@ -20,7 +20,7 @@ from runner.holding import holding
 from runner.ledger import Ledger
 from runner.opening import known_secrets
 from runner.progress import NoProgress, Progress
-from runner.report import Report, save_all
+from runner.report import Report, ReportUnwritable, save_all
 from runner.run import Run
 
 if TYPE_CHECKING:
@@ -167,7 +167,10 @@ async def _perform(job: _Job) -> Report:
             report = await run.go()
         finally:
             front.progress.close()
-    save_all(report, folder)
+        try:
+            save_all(report, folder)
+        except ReportUnwritable as error:  # what became of the numbers stands: `teardown report` writes it again
+            run_log.error("report.unwritable", error=str(error))
     return report
 
 

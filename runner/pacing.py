@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import math
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiolimiter import AsyncLimiter
@@ -29,6 +30,26 @@ _SAME_WINDOW = 1.5
 _FARTHEST_RESET = 900.0
 # A wait so short does not have to be interrupted when the lane closes.
 _SHORT = 0.1
+# How soon to look again whether a request that waits for its connection has left.
+_SOON = 0.002
+# A limit that is reset so soon is one for a second; the header only knows whole ones.
+_ABOUT_A_SECOND = 2.0
+
+
+@dataclass(slots=True)
+class Grant:
+    """Permission for one request; ``at`` is when it left, null while it is not known yet."""
+
+    at: float | None
+
+    def waits_for_connection(self) -> None:
+        """Note that the request cannot leave yet: until `leaves` nobody knows which second it falls into."""
+        self.at = None
+
+    def leaves(self) -> None:
+        """Note that the request leaves now, unless it had left before."""
+        if self.at is None:
+            self.at = asyncio.get_running_loop().time()
 
 
 class Pacer:
@@ -47,7 +68,7 @@ class Pacer:
         burst = max(2, in_window // 20)
         # One grant a window needs no spacing, and could wait in the limiter for longer than a stop may take.
         self._limiter = AsyncLimiter(burst, burst / per_second) if in_window > 1 else None
-        self._grants: deque[float] = deque(maxlen=in_window)
+        self._grants: deque[Grant] = deque(maxlen=in_window)
         self._turn = asyncio.Lock()
         self._resumes = 0.0
         self._left = math.inf
@@ -57,23 +78,23 @@ class Pacer:
         self._released.set()
         self._closes = math.inf
 
-    async def grant(self, *, sending: bool = False) -> None:
+    async def grant(self, *, sending: bool = False) -> Grant:
         """Return when one request may leave; take it directly before sending.
 
         Raises LaneStopped once the lane closes: for what would change something at once, for a look when it could not
         leave before the lane is closed.
         """
-        granted = False
-        while not granted:
+        while True:
             if sending:
                 await self._released.wait()
-            granted = await self._take_turn(sending=sending)
+            if granted := await self._take_turn(sending=sending):
+                return granted
 
-    async def _take_turn(self, *, sending: bool) -> bool:
-        """Wait for the next grant and take it; return False when detach requests were put on hold meanwhile."""
+    async def _take_turn(self, *, sending: bool) -> Grant | None:
+        """Wait for the next grant and take it; return None when detach requests were put on hold meanwhile."""
         async with self._turn:
             if sending and self.held:
-                return False
+                return None
             # Asked before the limiter as well: it would let go of those that wait only one by one.
             self._wait_left(sending=sending)
             if self._limiter:
@@ -81,10 +102,11 @@ class Pacer:
             while (wait := self._wait_left(sending=sending)) > 0:
                 await self._sleep(max(wait, 0.001))
             if sending and self.held:
-                return False
-            self._grants.append(asyncio.get_running_loop().time())
+                return None
+            granted = Grant(asyncio.get_running_loop().time())
+            self._grants.append(granted)
             self._left -= 1
-            return True
+            return granted
 
     def hold(self, *, on: bool) -> None:
         """Let no detach request through until that is taken back; looks go on."""
@@ -122,7 +144,8 @@ class Pacer:
         ``in_flight`` requests are under way and not yet counted in it.
         """
         per_second = self.rate.per_second
-        if quota.limit is not None and per_second <= quota.limit < per_second * _SAME_WINDOW:
+        about_ours = quota.limit is not None and per_second <= quota.limit < per_second * _SAME_WINDOW
+        if about_ours and quota.resets_in <= _ABOUT_A_SECOND:
             return
         if quota.resets_in > _FARTHEST_RESET:
             return
@@ -153,5 +176,9 @@ class Pacer:
 
     def _earliest(self) -> float:
         """Return the moment from which on the next request may leave."""
-        full = len(self._grants) == self._grants.maxlen
-        return max(self._patient_until, self._grants[0] + self._window if full else 0.0)
+        if len(self._grants) < (self._grants.maxlen or 0):
+            return self._patient_until
+        left_at = self._grants[0].at
+        if left_at is None:
+            return max(self._patient_until, asyncio.get_running_loop().time() + _SOON)
+        return max(self._patient_until, left_at + self._window)

@@ -23,12 +23,13 @@ class Page:
 
 
 async def read_all(fetch: Callable[[int], Awaitable[Page]], *, what: str) -> AsyncIterator[dict[str, Any]]:
-    """Yield the new rows of each page, every row once, until a whole pass saw a listing that held still.
+    """Yield the new rows of each page, every row once, until a whole pass saw a listing that held still, or two agree.
 
     ``fetch`` gets page numbers from 1. A server that ignores them, or gives no total, ends with the first page that
     brings nothing new. Raises UnexpectedAnswer when the listing never holds still, and whatever ``fetch`` raises.
     """
     known: set[str] = set()
+    before: tuple[set[str], set[int | None]] | None = None
     for _ in range(PASSES):
         in_pass: set[str] = set()
         totals: set[int | None] = set()
@@ -44,6 +45,7 @@ async def read_all(fetch: Callable[[int], Awaitable[Page]], *, what: str) -> Asy
                 yield fresh
             if len(in_pass) == size or (page.total is not None and len(in_pass) >= page.total):
                 break
-        if totals in ({None}, {len(in_pass)}):
+        if totals in ({None}, {len(in_pass)}) or before == (in_pass, totals):
             return
+        before = in_pass, totals
     raise UnexpectedAnswer(f"the list of {what} kept changing while it was read", code="unstable_listing")

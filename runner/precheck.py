@@ -32,14 +32,17 @@ class Findings:
     """How many numbers are attached to each target, those of the plan and all others."""
 
 
-async def expand(reader: Reader, journal: Journal, targets: Iterable[Target]) -> None:
-    """Turn each ``numbers: all`` into the items that are attached now and that no other group names."""
+async def expand(reader: Reader, journal: Journal, targets: Iterable[Target], *, everywhere: bool) -> None:
+    """Turn each ``numbers: all`` into the items that are attached now and that no other group of the target names.
+
+    Where a detach takes a number off ``everywhere``, no other group of the account may name it.
+    """
     groups = list(targets)
     for target in (each for each in groups if each.whole):
         listed = {
             standing.number
             for each in groups
-            if each.target == target.target and each.no != target.no
+            if (everywhere or each.target == target.target) and each.no != target.no
             for standing in await journal.call(journal.ledger.history.items_of, each.no, list(State))
         }
         found = [

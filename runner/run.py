@@ -213,7 +213,7 @@ class Run:
         states = OPEN | TROUBLED if self.options.retry_failed else OPEN
         try:
             if expand_only:
-                await expand(reader, journal, targets)
+                await expand(reader, journal, targets, everywhere=lane.spec.everywhere)
             elif not findings.blocks:
                 await Precheck(reader, journal, self.rules.guards, self.clock, findings).look(targets, states)
         except RequestError as error:

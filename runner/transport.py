@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
+from contextvars import ContextVar
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ from runner.errors import AccessDenied, LostAnswer, NotSent, Refused, RequestErr
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
     from yarl import URL
 
 MAX_BODY = 64 * 2**20
@@ -25,6 +28,7 @@ MAX_BODY = 64 * 2**20
 _MESSAGE_KEYS = ("message", "error", "detail", "msg", "statusMessage")
 _MESSAGE_LENGTH = 200
 _UNIX_TIME = 10**9
+_connected: ContextVar[Callable[[], None]] = ContextVar("connected")
 _OK = 200
 _CONNECT_TIMEOUT = 10.0
 # Connecting has to end before the exchange does: a request that never left must not look like one whose answer is lost.
@@ -70,8 +74,20 @@ class Transport:
     now: Callable[[], float]
     max_body: int = MAX_BODY
 
-    async def request(self, method: str, url: URL, headers: Mapping[str, str], body: object = None) -> Reply:
-        """Return the answer when its status is 2xx; raise a RequestError that tells whether it was processed."""
+    async def request(
+        self,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str],
+        body: object = None,
+        *,
+        connected: Callable[[], None] = lambda: None,
+    ) -> Reply:
+        """Return the answer when its status is 2xx; raise a RequestError that tells whether it was processed.
+
+        ``connected`` is called when the request has its connection, and is written to it at once.
+        """
+        _connected.set(connected)
         data = None if body is None else orjson.dumps(body)
         try:
             async with (
@@ -108,10 +124,24 @@ class Transport:
         return text if len(text) <= _MESSAGE_LENGTH else text[: _MESSAGE_LENGTH - 1] + "…"
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Tells a request that it has its connection: making one takes a handshake or two."""
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        _connected.get()()
+        return connection
+
+
 def open_session(concurrency: int, timeout: float) -> aiohttp.ClientSession:
     """Return a session with as many connections as there are workers; whole exchanges are bounded by the transport."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=concurrency, ttl_dns_cache=300),
+        connector=_Connector(limit=concurrency, ttl_dns_cache=300),
         timeout=aiohttp.ClientTimeout(
             total=None,
             sock_connect=min(timeout * _CONNECT_SHARE, _CONNECT_TIMEOUT),

@@ -175,11 +175,19 @@ def test_secrets_never_show(write):
     [
         ("${TOKEN}", {}, "the environment variable TOKEN is not set or blank; put the secret there"),
         ("${TOKEN}", {"TOKEN": " "}, "the environment variable TOKEN is not set or blank; put the secret there"),
-        ("${TOKEN}", {"TOKEN": "a\nb"}, "holds a line break or a character outside ASCII; give the bare secret"),
-        ("${TOKEN}", {"TOKEN": "“a”"}, "holds a line break or a character outside ASCII; give the bare secret"),
+        (
+            "${TOKEN}",
+            {"TOKEN": "a\nb"},
+            "holds a blank, a line break or more than ASCII; give the bare secret",
+        ),
+        (
+            "${TOKEN}",
+            {"TOKEN": "“a”"},
+            "holds a blank, a line break or more than ASCII; give the bare secret",
+        ),
         ("file:none", {}, "none does not exist; check the path"),
         ("file:empty", {}, "empty is empty; put the secret there"),
-        ("file:lines", {}, "holds a line break or a character outside ASCII; give the bare secret"),
+        ("file:lines", {}, "holds a blank, a line break or more than ASCII; give the bare secret"),
     ],
 )
 def test_secrets_that_cannot_be_had_are_located(write, tmp_path, token, environ, mend):

@@ -321,3 +321,17 @@ def test_a_stopped_lane_is_no_reason_for_pending():
     """Holding a request back because the lane stops is not an error of the number."""
     case, step = first(LaneStopped("stopping"))
     assert wind_up(case, step) == Finish(Pending())
+
+
+def test_when_patience_with_503_is_over_one_look_still_settles_it():
+    """What the last 503 left in doubt is looked at: a number seen attached is failed, not unknown, and the lane stops."""
+    case, step = first(Throttled("busy", status=503, wait=61.0, processed=True))
+    assert step == Look()
+    _, after = decide(case, Looked(Attached({})), POLICY, roll=0)
+    assert isinstance(after, Halt)
+    assert isinstance(after.outcome, Failed)
+    _, after = decide(case, Looked(Gone()), POLICY, roll=0)
+    assert after == Finish(Detached("verification"))
+    _, after = decide(case, Looked(Throttled("slow", status=429, wait=1.0, processed=False)), POLICY, roll=0)
+    assert isinstance(after, Halt)
+    assert isinstance(after.outcome, Unknown)

@@ -131,13 +131,24 @@ def test_a_run_is_open_while_something_is_left(ledger, history, state, is_open, 
     (item,) = begin(ledger, group(1))
     begin(ledger, group(1), run="run-2")
     lead(ledger, item, state)
+    ledger.finish("run-1", 2.0, "stopped", None, [])
     assert history.is_open("run-1") is is_open
     assert history.is_open("run-1", troubled=True) is with_troubled
+
+
+def test_a_run_that_was_killed_is_open(ledger, history):
+    """What a killed run did is not verified, and its report not written, though every item may be settled."""
+    (item,) = begin(ledger, group(1))
+    lead(ledger, item, State.DETACHED)
+    assert history.is_open("run-1")
+    ledger.finish("run-1", 2.0, "finished", None, [])
+    assert not history.is_open("run-1")
 
 
 def test_a_run_is_open_until_everything_has_been_looked_up(ledger, history):
     """A group of everything leaves its run open though it has no items yet, and not once nothing was found."""
     begin(ledger, NewTarget(ACCOUNT, "unpod", "sales", None))
+    ledger.finish("run-1", 2.0, "stopped", None, [])
     assert history.is_open("run-1")
     ledger.expand(1, [])
     assert not history.is_open("run-1")
@@ -151,6 +162,7 @@ def test_unfinished_runs_are_real_ones_newest_first(ledger, history):
     begin(ledger, group(1), run="run-9", sandbox=True)
     (item,) = [item.id for item in history.items("run-2")]
     lead(ledger, item, State.UNKNOWN, "run-2")
+    ledger.finish("run-2", 2.0, "finished", None, [])
     assert [run.id for run in history.unfinished()] == ["run-3", "run-1"]
     assert [run.id for run in history.unfinished(troubled=True)] == ["run-3", "run-2", "run-1"]
 

@@ -174,6 +174,13 @@ def test_the_same_number_may_stand_at_two_targets(write):
     assert plan.load(write(SHORT + groups)).listed == 2
 
 
+def test_a_number_stands_once_where_a_detach_takes_it_off_everywhere(write):
+    """A VideoSDK detach clears both directions, so that its account has a number to do only once."""
+    groups = "".join(f"  - {{account: videosdk-main, gateway: {g}, numbers: [+14155550101]}}\n" for g in ("in", "out"))
+    (problem,) = refused(write(SHORT + groups), ACCOUNTS)
+    assert "+14155550101 is listed twice at videosdk-main, first at" in problem
+
+
 def test_doubtful_numbers_are_warned_of(write):
     """A number that its numbering plan does not know is accepted with a warning at its place."""
     read = plan.load(write(SHORT + "  - account: unpod-main\n    bridge: b\n    numbers: [+9990000000]\n"), ACCOUNTS)

@@ -169,7 +169,7 @@ def _save(report: Report, path: Path) -> None:
 
     try:
         reports.save(report, path)
-    except reports.ReportError as error:
+    except reports.ReportUnwritable as error:
         run_id = report.run["id"]
         click.echo(f"error: {plain(str(error))}; `teardown report {run_id} -o FILE` writes it again", err=True)
 

@@ -6,13 +6,16 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from runner.cli.options import World, global_options
 from runner.errors import InputError, Problem
 from runner.log import plain
+
+if TYPE_CHECKING:
+    from runner.report import Report
 
 
 @click.command("validate")
@@ -93,11 +96,20 @@ def report_command(world: World, run_id: str, form: Any, *, as_json: bool, outpu
     with opened(state) as ledger:
         report = reports.fold(ledger.history, find_run(ledger, run_id).id)
         if output:
-            reports.save(report, Path(output), form)
+            _save(report, Path(output), form)
         elif form:
             reports.write(report, form, sys.stdout)
         else:
             reports.summary(report, sys.stdout, color=world.color)
+
+
+def _save(report: Report, path: Path, form: Any) -> None:
+    from runner import report as reports  # noqa: PLC0415 - heavy
+
+    try:
+        reports.save(report, path, form)
+    except reports.ReportUnwritable as error:
+        raise InputError(str(error)) from error
 
 
 @click.command("providers")

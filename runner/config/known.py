@@ -18,6 +18,8 @@ class Known:
     """Keys of the account that this provider takes besides its credentials."""
     required: frozenset[str] = frozenset()
     """Those of ``headers`` that an account cannot do without."""
+    everywhere: bool = False
+    """Whether a detach takes a number off all of its targets, so that an account has it to do only once."""
 
 
 PROVIDERS = MappingProxyType(
@@ -35,6 +37,7 @@ PROVIDERS = MappingProxyType(
             target_required=False,
             base_url="https://api.videosdk.live",
             credentials=(frozenset({"token"}), frozenset({"api_key", "secret"})),
+            everywhere=True,
         ),
     }
 )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_UNSAFE = re.compile(r"[^\x20-\x7e]")
+_UNSAFE = re.compile(r"[^\x21-\x7e]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class SecretRef:
             missing = "is not set or blank" if self.kind == "env" else "is empty"
             raise self._refusal(f"{source} {missing}; put the secret there")
         if _UNSAFE.search(secret):
-            raise self._refusal(f"{source} holds a line break or a character outside ASCII; give the bare secret")
+            raise self._refusal(f"{source} holds a blank, a line break or more than ASCII; give the bare secret")
         return secret
 
     def _read(self, environ: Mapping[str, str]) -> tuple[str, str]:

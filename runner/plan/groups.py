@@ -44,7 +44,8 @@ class Groups:
             GroupFile, node, self._page, "a group", free(node, self._page, "reattach", typed) | {"numbers": None}
         )
         owned = self._owned(node, file) if file else None
-        listing = self._numbers.read(node, (owned[0], owned[2]) if owned else None)
+        target, everywhere = ((owned[0], owned[2]), PROVIDERS[owned[1]].everywhere) if owned else (None, False)
+        listing = self._numbers.read(node, target, everywhere=everywhere)
         return (self._group(node, file, owned, listing) if file and owned else None), listing.data
 
     def _owned(self, node: Mapping, file: GroupFile) -> Owned | None:

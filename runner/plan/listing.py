@@ -39,38 +39,48 @@ class Numbers:
         self._page = page
         self._seen: dict[Target, dict[str, tuple[Page, Spot]]] = {}
         self._all: dict[Target, Spot] = {}
+        self._listed: set[Target] = set()
         self._doubts = 0
 
-    def read(self, group: Mapping, target: Target | None) -> Listing:
-        """Return the numbers of ``group``; where its ``target`` is not clear (null) no duplicates are looked for."""
+    def read(self, group: Mapping, target: Target | None, *, everywhere: bool = False) -> Listing:
+        """Return the numbers of ``group``; where its ``target`` is not clear (null) no duplicates are looked for.
+
+        ``everywhere``: a detach takes a number off every target of its account, which has it to do only once.
+        """
+        listing = self._listing(group, target, (target[0], None) if target and everywhere else target)
+        if target and listing.numbers:
+            self._listed.add(target)
+        return listing
+
+    def _listing(self, group: Mapping, target: Target | None, once_at: Target | None) -> Listing:
         numbers, file = group.get("numbers"), group.get("numbers_from")
         if (numbers is None) == (file is None):
             spot = group.key("numbers_from") or (group.pairs[0][0] if group.pairs else group)
             self._page.problem(spot, "a group needs either `numbers` or `numbers_from`; give one of them")
             return Listing()
         if isinstance(file, Scalar):
-            return self._from_file(file, target)
+            return self._from_file(file, target, once_at)
         if isinstance(numbers, Scalar) and numbers.text == "all":
             return self._take_all(numbers, target)
-        return self._checked(self._entries(numbers), target) if numbers is not None else Listing()
+        return self._checked(self._entries(numbers), target, once_at) if numbers is not None else Listing()
 
     def finish(self, spot: Spot) -> None:
         """Say how many more numbers are doubtful than were named."""
         if (more := self._doubts - _MAX_DOUBTS) > 0:
             self._page.warn(spot, f"{more:,} more numbers are unknown to their numbering plans; check them")
 
-    def _from_file(self, node: Scalar, target: Target | None) -> Listing:
+    def _from_file(self, node: Scalar, target: Target | None, once_at: Target | None) -> Listing:
         if not node.text:
             return Listing()
         table = tables.load(Path(self._page.name).parent / node.text, self._page, node)
         if table is None:
             return Listing()
-        listing = self._checked(((table.page, number, note) for number, note in table.rows), target)
+        listing = self._checked(((table.page, number, note) for number, note in table.rows), target, once_at)
         listing.data = table.data
         return listing
 
     def _take_all(self, node: Scalar, target: Target | None) -> Listing:
-        if target and (target in self._seen or target in self._all):
+        if target and (target in self._listed or target in self._all):
             self._page.problem(
                 node, f"`all` covers what another group lists at {shown(target)}; keep one of the groups"
             )
@@ -105,15 +115,15 @@ class Numbers:
         validate(NumberFile, item, self._page, "an item of `numbers`")
         return None
 
-    def _checked(self, entries: Iterable[Entry], target: Target | None) -> Listing:
+    def _checked(self, entries: Iterable[Entry], target: Target | None, once_at: Target | None) -> Listing:
         listing = Listing()
-        seen = self._seen.setdefault(target, {}) if target else {}
+        seen = self._seen.setdefault(once_at, {}) if once_at else {}
         for page, spot, note in entries:
             number = spot.text or ""
             if complaint := e164.check(number):
                 page.problem(spot, complaint)
             elif first := seen.get(number):
-                where = f"at {shown(target)}, first" if target else "in this group, first"
+                where = f"at {shown(once_at)}, first" if once_at else "in this group, first"
                 page.problem(
                     spot, f"{number} is listed twice {where} at {first[0].place(first[1])}; remove one of them"
                 )

@@ -110,6 +110,8 @@ class Spec:
     detacher: Callable[[Http], Detacher]
     authorize: Callable[[Account, str], Mapping[str, str]]
     """The headers of every request, from the account and a token that is good now."""
+    everywhere: bool = False
+    """Whether a detach takes a number off all targets of its account at once."""
 
     def base_url(self, account: Account) -> str:
         """Return where the account's paths begin, whether or not its ``base_url`` names the root already."""

@@ -41,6 +41,7 @@ class UnpodReader:
 
     def __init__(self, reads: Reads) -> None:
         self._reads = reads
+        self._met: set[str] = set()
         self._shared: Shared[dict[str, Row] | None] = Shared()
 
     async def survey(self, wanted: Wanted, *, census: bool) -> AsyncIterator[Sight]:
@@ -72,7 +73,7 @@ class UnpodReader:
     async def _attached(self, slug: str | None) -> dict[str, Row] | None:
         """Return the rows of the numbers attached to a bridge, or None when there is no such bridge."""
         try:
-            return await self._reads.get(_path(slug), partial(_attached_rows, slug=slug))
+            rows = await self._reads.get(_path(slug), partial(_rows, slug=slug))
         except Refused as error:
             if error.status != _NOT_FOUND:
                 raise
@@ -80,6 +81,9 @@ class UnpodReader:
             if slug in {each async for rows in self._bridges() for each in rows}:
                 raise UnexpectedAnswer(f"bridge {slug} is listed, but its detail is not found", status=404) from error
             return None
+        attached = {number: row for number, row in rows if _is_attached(row)}
+        self._met.update(number for number, _ in rows if number not in attached)
+        return attached
 
     def _bridges(self) -> AsyncIterator[dict[str, Row]]:
         async def fetch(number: int) -> Page:
@@ -101,11 +105,18 @@ class UnpodReader:
         return places
 
     async def _known(self) -> set[str] | None:
-        """Return all numbers of the organisation, or None where the server offers no such list."""
+        """Return all numbers of the organisation, or None where the server offers no complete list."""
+
+        async def fetch(number: int) -> Page:
+            page: dict[str, str | int] = {"page": number} if number > 1 else {}
+            return await self._reads.get(_NUMBERS, _number_page, {"include_assigned": "true"} | page)
+
         try:
-            return await self._reads.get(_NUMBERS, _number_set, {"include_assigned": "true"})
+            known = {number async for rows in read_all(fetch, what="numbers") for number in rows}
         except Refused:
             return None
+        # A list that lacks numbers which a bridge has just shown lacks others as well.
+        return known if self._met <= known else None
 
 
 class Unpod(UnpodReader):
@@ -136,22 +147,27 @@ def _data(reply: Reply, kind: type) -> Any:
     return expect(reply.body, kind, "data")
 
 
-def _attached_rows(reply: Reply, slug: str | None) -> dict[str, Row]:
+def _rows(reply: Reply, slug: str | None) -> list[tuple[str, Row]]:
     data = _data(reply, dict)
     if data.get("slug", slug) != slug:
         raise UnexpectedAnswer(f"the answer is about another bridge than {slug}", code="bad_answer")
     rows = expect(data, list, "numbers")
-    return {number: row for row in rows if (number := _number(row)) and _is_attached(row)}
+    return [(number, row) for row in rows if (number := _number(row))]
 
 
 def _bridge_page(reply: Reply) -> Page:
     rows = {expect(row, str, "slug"): row for row in _data(reply, list)}
+    return Page(rows, _total(reply))
+
+
+def _number_page(reply: Reply) -> Page:
+    rows = {number: row for row in _data(reply, list) if (number := _number(row))}
+    return Page(rows, _total(reply) or len(rows))  # documented without pages: one without a count is all there is
+
+
+def _total(reply: Reply) -> int | None:
     total = reply.body.get("count")
-    return Page(rows, total if isinstance(total, int) else None)
-
-
-def _number_set(reply: Reply) -> set[str]:
-    return {number for row in _data(reply, list) if (number := _number(row))}
+    return total if isinstance(total, int) else None
 
 
 def _number(row: Any) -> str | None:

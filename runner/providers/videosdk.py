@@ -165,4 +165,5 @@ SPEC = Spec(
     reader=VideoSDKReader,
     detacher=VideoSDK,
     authorize=_authorize,
+    everywhere=True,
 )

@@ -35,6 +35,10 @@ _ENDINGS: dict[str, Format] = {".json": "json", ".csv": "csv", ".md": "md", ".ht
 FORMATS: tuple[Format, ...] = tuple(_WRITERS)
 
 
+class ReportUnwritable(ReportError):
+    """A report's file cannot be written; one sentence. The ledger still holds all that it would have said."""
+
+
 def write(report: Report, form: Format, stream: TextIO) -> None:
     """Write the report to ``stream`` row by row; ReportError after the last when they belie the totals."""
     _pour(report, [_WRITERS[form](report, stream)])
@@ -43,13 +47,16 @@ def write(report: Report, form: Format, stream: TextIO) -> None:
 def save(report: Report, path: Path, form: Format | None = None) -> None:
     """Write the report to the file ``path`` (0600), whole or not at all; its ending chooses where ``form`` does not.
 
-    Raises InputError for an ending that stands for no format, ReportError when the file cannot be written.
+    Raises InputError for an ending that stands for no format, ReportUnwritable when the file cannot be written.
     """
     _save(report, {path: _WRITERS[form or format_of(path)]})
 
 
 def save_all(report: Report, folder: Path) -> None:
-    """Write ``report.json``, ``report.html`` and ``detached.csv`` into ``folder`` (made 0700), in one reading."""
+    """Write ``report.json``, ``report.html`` and ``detached.csv`` into ``folder`` (made 0700), in one reading.
+
+    Raises ReportUnwritable.
+    """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -119,5 +126,5 @@ def _is_special(path: Path) -> bool:
     return path.exists() and not path.is_file()
 
 
-def _unwritable(path: Path, error: OSError) -> ReportError:
-    return ReportError(f"{path}: cannot write the report there ({error.strerror}); name a file you may write")
+def _unwritable(path: Path, error: OSError) -> ReportUnwritable:
+    return ReportUnwritable(f"{path}: cannot write the report there ({error.strerror}); name a file you may write")

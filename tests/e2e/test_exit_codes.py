@@ -4,7 +4,7 @@ import socket
 import time
 
 import pytest
-from bench import BRIDGES, ONE, TWO, bridge, call, gateway, numbers
+from bench import BRIDGES, ONE, TWO, bridge, call, environment, gateway, numbers
 
 
 def test_0_when_all_is_done(bench):
@@ -265,3 +265,15 @@ def test_one_number_at_two_bridges(bench):
         ("other", "detached"),
     ]
     assert bench.world.attached("unpod", "other", TWO)
+
+
+def test_1_for_a_bug(bench):
+    """An error that nobody foresaw, here in somebody else's provider: one sentence with its place, no traceback."""
+    info = bench.folder / "theirs-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[teardown.providers]\ntheirs = theirs\n")
+    (bench.folder / "theirs.py").write_text("\n1 / 0\n")
+    said = bench.process("providers", env=environment(PYTHONPATH=str(bench.folder)))
+    assert (said.code, said.out) == (1, "")
+    assert said.err == "error: a bug in teardown (ZeroDivisionError in theirs.py:2); please report it\n"

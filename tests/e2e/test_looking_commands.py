@@ -65,6 +65,21 @@ def test_validate_gives_the_place(bench, text, place, sentence):
     assert list(bench.record) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "text"), [("n.csv", "number\n"), ("n.csv", "phone\n+14155550101\n"), ("n.txt", "# none\n")]
+)
+def test_a_file_without_numbers(bench, name, text):
+    """It is an error in every command, never taken for every number or for none."""
+    (bench.folder / name).write_text(text)
+    bench.world.unpod.add_bridge("sales", [ONE])
+    plan = bench.plan({"account": "unpod-main", "bridge": "sales", "numbers_from": name})
+    for command in (["validate", plan], ["check", plan], ["run", plan, "--yes"]):
+        said = call(*command)
+        assert (said.code, said.out) == (2, "")
+        assert name in said.err
+    assert list(bench.record) == []
+
+
 def test_validate_without_any_config(bench):
     """It works offline and without a config: an account that nobody knows is a warning only."""
     (bench.folder / "config.yaml").unlink()

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -61,6 +62,22 @@ def test_a_report_that_cannot_be_written(bench):
     assert "error: nowhere/out.csv: cannot write the report there" in said.err
     assert f"`teardown report {said.report['run']['id']} -o FILE` writes it again" in said.err
     assert (bench.folder / "out.csv").exists()
+
+
+def test_a_run_folder_that_went_away(bench):
+    """What became of the numbers stands: the exit code is the run's, and the report can be had again."""
+    plan, _ = bench.sales(2)
+
+    def replace():
+        folder = next((bench.state / "runs").iterdir())
+        shutil.rmtree(folder)
+        folder.write_text("")
+
+    bench.at_detach(1, replace)
+    said = call("run", plan, "--yes", "--json")
+    assert (said.code, said.totals()) == (0, {"detached": 2})
+    assert "report.unwritable" in said.err
+    assert call("report", said.report["run"]["id"], "--json").report == said.report
 
 
 @pytest.mark.parametrize("options", [["-v", "-v"], ["--log-format", "json", "--log-level", "debug"], ["-q"]])
@@ -174,7 +191,9 @@ def test_a_report_again(bench):
     assert call("report", run, "--format", "csv", "-o", "again.txt").code == 0
     assert (bench.folder / "again.txt").read_text().startswith("number,")
     assert private(bench.folder / "again.txt") == 0o600
-    assert call("report", run, "-o", "again.doc").code == 2
+    for nowhere in ("again.doc", "nowhere/again.csv"):
+        refused = call("report", run, "-o", nowhere)
+        assert (refused.code, nowhere in refused.err) == (2, True)
 
 
 def test_report_of_a_dry_run(bench):
