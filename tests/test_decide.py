@@ -324,7 +324,7 @@ def test_a_stopped_lane_is_no_reason_for_pending():
 
 
 def test_when_patience_with_503_is_over_one_look_still_settles_it():
-    """What the last 503 left in doubt is looked at: a number seen attached is failed, not unknown, and the lane stops."""
+    """What the last 503 left in doubt is looked at: a number seen attached is failed, and the lane stops."""
     case, step = first(Throttled("busy", status=503, wait=61.0, processed=True))
     assert step == Look()
     _, after = decide(case, Looked(Attached({})), POLICY, roll=0)

@@ -431,3 +431,38 @@ def test_a_cancelled_waiter_takes_no_turn(rate, doomed, moment):
     assert len(granted) == len(survivors)
     assert busiest(granted, 1.0) <= most_in_a_second(rate)
     assert granted[-1] <= moment + (len(granted) + 1) / rate.per_second * 1.03 + max(1.0, 1.03 / rate.per_second)
+
+
+def test_a_window_begins_when_a_request_has_its_connection():
+    """A request that waits for its connection falls into a later second: what follows waits for it to leave."""
+
+    async def scenario():
+        pacer = Pacer(Rate(2.0))
+        first = await pacer.grant()
+        await pacer.grant()
+        first.waits_for_connection()
+        third = asyncio.create_task(pacer.grant())
+        await asyncio.sleep(5)
+        waited = not third.done()
+        first.leaves()
+        left = now()
+        await third
+        return waited, now() - left
+
+    waited, gap = run(scenario())
+    assert waited
+    assert 1.0 < gap < 1.05
+
+
+def test_a_connection_that_was_at_hand_changes_nothing():
+    """Leaving twice, or without having waited, leaves the grant where it was taken."""
+
+    async def scenario():
+        grant = await Pacer(Rate(2.0)).grant()
+        before = grant.at
+        await asyncio.sleep(3)
+        grant.leaves()
+        return before, grant.at
+
+    before, after = run(scenario())
+    assert before == after
