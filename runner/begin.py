@@ -11,10 +11,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import InputError
-from runner.ledger import NewTarget, Settled
 from runner.model import Skipped, State
 from runner.policy import Batch, Guards, Window
-from runner.records import RunRecord
+from runner.records import NewTarget, RunRecord, Settled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from runner.decide import Case, Finish, Halt, Looked, Send, Sent, decide, wind_up
 from runner.errors import AccessDenied, LaneStopped, NotSent, RequestError, Throttled
 from runner.lanes import Stop
-from runner.ledger import Attempt, Settled
 from runner.model import Item, Pending
+from runner.records import Attempt, Settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

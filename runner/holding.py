@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.errors import BusyError
-from runner.ledger import Lease
+from runner.records import Lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runner.ledger import Attempt, Ledger, Settled
+    from runner.ledger import Ledger
+    from runner.records import Attempt, Settled
     from runner.tally import Tally
 
 P = ParamSpec("P")

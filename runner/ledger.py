@@ -6,10 +6,11 @@ refuses a step that the table of allowed steps (`runner.model.STEPS`) forbids. E
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
-from contextlib import closing, contextmanager
-from dataclasses import asdict, astuple, dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, astuple, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +18,14 @@ import orjson
 
 from runner.errors import LedgerError
 from runner.history import SHIFT, History, translated
-from runner.model import STEPS, Attached, Failed, Fault, Outcome, Pending, Unknown
+from runner.model import STEPS, Attached, Failed, Pending, Unknown
+from runner.records import Lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from runner.model import State
-    from runner.records import Command, Ending, ItemRecord, LaneRecord, RunRecord
+    from runner.records import Attempt, Command, Ending, NewTarget, RunRecord, Settled
     from runner.tally import Tally
 
 VERSION = 1
@@ -42,70 +43,22 @@ _CLAIM = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class NewTarget:
-    """One group of a plan; ``numbers`` is null for all that is attached when the pre-check looks.
-
-    The numbers of an ``excluded`` group are left alone from the start.
-    """
-
-    account: str
-    provider: str
-    target: str | None
-    numbers: Collection[str] | None
-    if_missing: bool = False
-    excluded: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One detach request: when it left (seconds since the epoch), how long it took, and what came back."""
-
-    item: int
-    at: float
-    latency_ms: float
-    error: Fault | None
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What became of an item; ``attempts`` are those made since it was claimed."""
-
-    item: int
-    outcome: Outcome
-    at: float
-    attempts: int = 0
-    verified: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """Who holds an account's lane, and until when (seconds since the epoch) unless it is renewed."""
-
-    account: str
-    run: str
-    session: str
-    host: str
-    pid: int
-    process: str
-    expires_at: float
-
-
 class Ledger:
     """An open ledger. Raises LedgerError, with the mend, for everything that the file or the disk refuses."""
 
     def __init__(self, path: Path) -> None:
         with translated(path):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
-        self.path = path
-        self.history = History(self._db, path)
-        try:
-            self._prepare()
-        except BaseException:
-            self.close()
-            raise
+            with _alone(path.parent):
+                _create(path)
+                self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+                self.path = path
+                self.history = History(self._db, path)
+                try:
+                    self._prepare()
+                except BaseException:
+                    self.close()
+                    raise
 
     def close(self) -> None:
         """Close the file."""
@@ -224,6 +177,16 @@ class Ledger:
         with translated(self.path):
             return [Lease(*row) for row in self._db.execute("SELECT * FROM lease WHERE run = ?", (run_id,))]
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let all reads inside see the ledger as it stands now, whatever others write meanwhile."""
+        with translated(self.path):
+            self._db.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._db.execute("ROLLBACK")
+
     def release(self, session: str) -> None:
         """Give the leases of a session back."""
         with self._transaction() as db:
@@ -276,31 +239,21 @@ class Ledger:
                 db.execute(f"PRAGMA user_version = {VERSION}")
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerFile:
-    """A ledger that is opened for each read, so that a report stays readable for as long as the file is there."""
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one process at a time open the ledger of ``folder``: two that make it at once are in each other's way."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
-    path: Path
 
-    def run(self, run_id: str) -> RunRecord:
-        """Return one run."""
-        with closing(Ledger(self.path)) as ledger:
-            return ledger.history.run(run_id)
-
-    def items(self, run_id: str) -> Iterator[ItemRecord]:
-        """Yield every item, in plan order."""
-        with closing(Ledger(self.path)) as ledger:
-            yield from ledger.history.items(run_id)
-
-    def lanes(self, run_id: str) -> list[LaneRecord]:
-        """Return one record an account."""
-        with closing(Ledger(self.path)) as ledger:
-            return ledger.history.lanes(run_id)
-
-    def counts(self, run_id: str) -> dict[tuple[State, bool], int]:
-        """Return how many items are in each state, apart by whether the newest pre-check saw them attached."""
-        with closing(Ledger(self.path)) as ledger:
-            return ledger.history.counts(run_id)
+def _create(path: Path) -> None:
+    """Make the file, private to the user; one that is there is not touched: closing it would drop SQLite's locks."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _insert(db: sqlite3.Connection, table: str, values: Mapping[str, Any]) -> int:

@@ -6,9 +6,9 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runner.ledger import Settled
 from runner.model import AlreadyDetached, Attached, Detached, Elsewhere, Gone, Skipped, State
 from runner.providers import NumberSeen, TargetSeen
+from runner.records import Settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

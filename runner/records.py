@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from runner.tally import Tally
 
 if TYPE_CHECKING:
-    from runner.model import Confirmation, Fault, State
+    from collections.abc import Collection
+
+    from runner.model import Confirmation, Fault, Outcome, State
 
 Ending = Literal["finished", "blocked", "stopped", "interrupted"]
 """How a process left its run: all that could be done was done; refused before the first detach; a guard, a refused
@@ -78,3 +80,52 @@ class LaneRecord:
     tally: Tally = field(default_factory=Tally)
     waiting: str | None = None
     """Why its newest process sends nothing at the moment; only means something while the run is live."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewTarget:
+    """One group of a plan; ``numbers`` is null for all that is attached when the pre-check looks.
+
+    The numbers of an ``excluded`` group are left alone from the start.
+    """
+
+    account: str
+    provider: str
+    target: str | None
+    numbers: Collection[str] | None
+    if_missing: bool = False
+    excluded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One detach request: when it left (seconds since the epoch), how long it took, and what came back."""
+
+    item: int
+    at: float
+    latency_ms: float
+    error: Fault | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of an item; ``attempts`` are those made since it was claimed."""
+
+    item: int
+    outcome: Outcome
+    at: float
+    attempts: int = 0
+    verified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who holds an account's lane, and until when (seconds since the epoch) unless it is renewed."""
+
+    account: str
+    run: str
+    session: str
+    host: str
+    pid: int
+    process: str
+    expires_at: float

@@ -17,7 +17,7 @@ from runner.errors import LedgerError, RecordingFailed, RequestError, StepRefuse
 from runner.execute import Execution, Feed
 from runner.journal import Journal
 from runner.lanes import PatientReads, Stop
-from runner.ledger import LedgerFile
+from runner.ledgerfile import LedgerFile
 from runner.model import OPEN, TROUBLED, Pending
 from runner.narrating import Narrator
 from runner.opening import open_lane

@@ -7,10 +7,10 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from runner.errors import RequestError
-from runner.ledger import Settled
 from runner.model import Attached, Failed, Fault, Gone, State
 from runner.precheck import gone_after_attempt
 from runner.providers import NumberSeen, TargetSeen
+from runner.records import Settled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable

@@ -33,6 +33,11 @@ def standing(ledger: Ledger, run_id: str, now: float) -> dict[str, Any]:
     ``status`` is ``running`` or ``paused`` while a process works on it; ``eta_s`` is in seconds, null when nothing is
     left to do or nobody does it; a lane has ``waiting``, the reason why it sends nothing.
     """
+    with ledger.snapshot():
+        return _standing(ledger, run_id, now)
+
+
+def _standing(ledger: Ledger, run_id: str, now: float) -> dict[str, Any]:
     report = fold(ledger.history, run_id)
     live = is_live(ledger, run_id, now)
     command, reason = ledger.history.command(run_id) if live else (None, None)

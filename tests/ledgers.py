@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from reporting import RUN
 
-from runner.ledger import NewTarget, Settled
 from runner.model import (
     STEPS,
     AlreadyDetached,
@@ -20,6 +19,7 @@ from runner.model import (
     State,
     Unknown,
 )
+from runner.records import NewTarget, Settled
 
 ACCOUNT = "unpod-main"
 FAULT = Fault("unexpected_answer", "HTTP 500: no explanation", 500)

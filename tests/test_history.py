@@ -8,9 +8,9 @@ from reporting import RUN
 
 from runner.errors import LedgerError, Refused
 from runner.history import SHIFT, Tab
-from runner.ledger import Attempt, Ledger, NewTarget
+from runner.ledger import Ledger
 from runner.model import OPEN, AlreadyDetached, Detached, Failed, Pending, Skipped, State, Unknown
-from runner.records import LaneRecord
+from runner.records import Attempt, LaneRecord, NewTarget
 from runner.tally import Tally
 
 REFUSED = Refused("HTTP 400", status=400).fault

@@ -9,12 +9,16 @@ import subprocess
 import sys
 from contextlib import closing
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from runner.errors import BusyError
 from runner.holding import TTL, holding, is_dead
-from runner.ledger import Lease, Ledger
+from runner.ledger import Ledger
+
+if TYPE_CHECKING:
+    from runner.records import Lease
 
 
 @pytest.fixture

@@ -9,8 +9,10 @@ from ledgers import ACCOUNT, FAULT, begin, group, lead, numbers, raw, see, state
 
 from runner.errors import LedgerError, StepRefused
 from runner.journal import Journal
-from runner.ledger import Attempt, Ledger, LedgerFile, Settled
+from runner.ledger import Ledger
+from runner.ledgerfile import LedgerFile
 from runner.model import Detached, Failed, Skipped, State
+from runner.records import Attempt, Settled
 from runner.tally import Tally
 
 

@@ -94,7 +94,7 @@ def test_a_stopped_lane_sends_nothing_more():
         ("signal", False),
         ("access_denied", False),
         ("provider_away", False),
-        ("throttled", False),
+        ("throttled", True),
         ("lease_lost", False),
         ("guard", True),
         ("deadline", True),

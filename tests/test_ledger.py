@@ -19,7 +19,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from ledgers import ACCOUNT, FAULT, OUTCOMES, begin, claim, group, lead, numbers, raw, see, settle, states, step
 
 from runner.errors import LedgerError, StepRefused
-from runner.ledger import Attempt, Lease, Ledger, LedgerFile, NewTarget, Settled
+from runner.ledger import Ledger
+from runner.ledgerfile import LedgerFile
 from runner.model import (
     STEPS,
     AlreadyDetached,
@@ -33,6 +34,7 @@ from runner.model import (
     Unknown,
 )
 from runner.precheck import gone_after_attempt
+from runner.records import Attempt, Lease, NewTarget, Settled
 from runner.tally import Tally
 
 REFUSED = Fault("refused", "HTTP 400: no provider is linked to this number", 400)
@@ -451,7 +453,7 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(LedgerError, match=r"file/ledger\.db cannot be written: .*; give another --state-dir"):
         Ledger(tmp_path / "file" / "ledger.db")
-    with pytest.raises(LedgerError, match="cannot be written: Is a directory"):
+    with pytest.raises(LedgerError, match="cannot be used: unable to open database file"):
         Ledger(tmp_path)
 
 

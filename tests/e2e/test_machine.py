@@ -13,7 +13,7 @@ from bench import RETRY, agree, bridge, call, environment, finish, numbers
 
 from runner.begin import Options
 from runner.config import Account, SecretRef, Settings
-from runner.ledger import LedgerFile
+from runner.ledgerfile import LedgerFile
 from runner.operate import Front, start
 from runner.plan import load
 from runner.policy import Rate, RetryPolicy

@@ -1,0 +1,43 @@
+"""A ledger as a file that is opened for each read."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runner.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from runner.model import State
+    from runner.records import ItemRecord, LaneRecord, RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerFile:
+    """A ledger that is opened for each read, so that a report stays readable for as long as the file is there."""
+
+    path: Path
+
+    def run(self, run_id: str) -> RunRecord:
+        """Return one run."""
+        with closing(Ledger(self.path)) as ledger:
+            return ledger.history.run(run_id)
+
+    def items(self, run_id: str) -> Iterator[ItemRecord]:
+        """Yield every item, in plan order."""
+        with closing(Ledger(self.path)) as ledger:
+            yield from ledger.history.items(run_id)
+
+    def lanes(self, run_id: str) -> list[LaneRecord]:
+        """Return one record an account."""
+        with closing(Ledger(self.path)) as ledger:
+            return ledger.history.lanes(run_id)
+
+    def counts(self, run_id: str) -> dict[tuple[State, bool], int]:
+        """Return how many items are in each state, apart by whether the newest pre-check saw them attached."""
+        with closing(Ledger(self.path)) as ledger:
+            return ledger.history.counts(run_id)
