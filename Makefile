@@ -6,13 +6,14 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 FAULTS := lost_after=6%,lost_before=4%,http_500_after=4%,http_400_after=3%,http_429=1%:1s
 
-.PHONY: help demo test check clean
+.PHONY: help demo test soak check clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    detach 200 numbers from a local sandbox that loses answers, and report on each of them"
 	@echo "make test    run every test, and show what of the package they do not reach"
 	@echo "make check   ruff, mypy and the layers of imports"
+	@echo "make soak    the kill, fault and memory tests at full length; takes half an hour"
 	@echo "make clean   remove the environment and everything else that was made here"
 
 demo: .venv/runtime.stamp
@@ -26,6 +27,10 @@ demo: .venv/runtime.stamp
 
 test: .venv/dev.stamp
 	$(BIN)/python -m pytest --cov=runner --cov-report=term-missing:skip-covered
+
+soak: .venv/dev.stamp
+	TEARDOWN_SOAK_KILLS=140 TEARDOWN_SOAK_NUMBERS=200000 $(BIN)/python -m pytest \
+		tests/faults tests/e2e/test_kill.py tests/e2e/test_machine.py tests/e2e/test_memory.py
 
 check: .venv/dev.stamp
 	$(BIN)/ruff check .
