@@ -29,7 +29,7 @@ test: .venv/dev.stamp
 	$(BIN)/python -m pytest --cov=runner --cov-report=term-missing:skip-covered
 
 soak: .venv/dev.stamp
-	TEARDOWN_SOAK_KILLS=140 TEARDOWN_SOAK_NUMBERS=200000 $(BIN)/python -m pytest \
+	TEARDOWN_SOAK_KILLS=140 TEARDOWN_SOAK_NUMBERS=200000 $(BIN)/python -m pytest -rP \
 		tests/faults tests/e2e/test_kill.py tests/e2e/test_machine.py tests/e2e/test_memory.py
 
 check: .venv/dev.stamp

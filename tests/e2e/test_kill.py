@@ -68,6 +68,7 @@ def test_killed_at_random_moments(faulty_bench, seed):
     said, killed = survive(bench, plan, min(KILLS, 14), seed)
     assert said.code in {0, 4}, said.err
     assert killed >= 5
+    print(f"{killed} kills, {len(bench.record)} requests, {said.totals()}")  # noqa: T201 - the figures of a soak, with pytest -rP
     agree(said.report, bench.world, bench.record)
     assert set(said.totals()) <= {"detached", "already_detached", "failed"}
     assert bench.world.useless_detaches() == []
