@@ -50,7 +50,7 @@ class Stop:
         return self.code not in _NO_USE_LOOKING
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Lane:
     """One account at work; ``drain_s`` bounds in seconds how long it takes to stop."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from runner.model import State
@@ -11,9 +12,11 @@ from runner.model import State
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from runner.begin import Rules
     from runner.history import Tab, Target
     from runner.lanes import Lane
     from runner.policy import Guards
+    from runner.precheck import Findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,28 @@ class Preview:
     def to_detach(self) -> int:
         """How many numbers would be detached."""
         return sum(target.to_detach for target in self.targets)
+
+
+def foresee(
+    lanes: Mapping[Lane, list[Target]],
+    tabs: Iterable[Tab],
+    findings: Mapping[str, Findings],
+    rules: Rules,
+    *,
+    verify: bool,
+    now: float,
+) -> Preview:
+    """Return what a run would do now, from what the pre-check of each lane found; ``now`` is since the epoch."""
+    census = {(name, target): n for name, found in findings.items() for target, n in found.census.items()}
+    targets = preview_targets([each for group in lanes.values() for each in group], tabs, census)
+    counts = {lane: sum(each.to_detach for each in targets if each.account == lane.account) for lane in lanes}
+    ahead = tuple(preview_lane(lane, count, verify=verify) for lane, count in counts.items())
+    blocks = [f"{name}: {text}" for name, found in findings.items() for text in found.blocks]
+    warnings = [f"{name}: {text}" for name, found in findings.items() for text in found.warnings]
+    blocks += guarded(rules.guards, targets)
+    blocks += filter(None, [rules.window.refuses(datetime.fromtimestamp(now, UTC))])
+    warnings += filter(None, [lane.expiry_warning(now) for lane in ahead])
+    return Preview(targets, ahead, tuple(blocks), tuple(warnings))
 
 
 def preview_targets(

@@ -22,7 +22,7 @@ from runner.model import OPEN, TROUBLED, Pending
 from runner.narrating import Narrator
 from runner.opening import open_lane
 from runner.precheck import Findings, Precheck, expand
-from runner.preview import Preview, guarded, preview_lane, preview_targets
+from runner.preview import Preview, foresee
 from runner.report import fold
 from runner.verify import Verification
 
@@ -202,7 +202,9 @@ class Run:
         await self._each_lane(lambda lane: self._look(lane, journal, findings[lane.account], expand_only=True))
         await journal.call(leave_alone, self.ledger, self.run_id, self.rules, self.clock())
         await self._each_lane(lambda lane: self._look(lane, journal, findings[lane.account], expand_only=False))
-        seen = await self._preview(journal, findings)
+        tabs = await journal.call(self.ledger.history.tabs, self.run_id)
+        lanes = {lane: self.targets[name] for name, lane in self.lanes.items()}
+        seen = foresee(lanes, tabs, findings, self.rules, verify=self.options.verify, now=self.clock())
         self.notes += [*seen.blocks, *seen.warnings]
         self.narrator.prechecked(seen)
         return seen
@@ -219,20 +221,6 @@ class Run:
         except RequestError as error:
             if not self.signal:
                 findings.blocks.append(f"the pre-check failed, and a failed read is no evidence: {error}")
-
-    async def _preview(self, journal: Journal, findings: Mapping[str, Findings]) -> Preview:
-        tabs = await journal.call(self.ledger.history.tabs, self.run_id)
-        every = [target for targets in self.targets.values() for target in targets]
-        census = {(name, target): n for name, found in findings.items() for target, n in found.census.items()}
-        targets = preview_targets(every, tabs, census)
-        sums = {name: sum(each.to_detach for each in targets if each.account == name) for name in self.lanes}
-        lanes = [preview_lane(self.lanes[name], count, verify=self.options.verify) for name, count in sums.items()]
-        blocks = [f"{name}: {text}" for name, found in findings.items() for text in found.blocks]
-        warnings = [f"{name}: {text}" for name, found in findings.items() for text in found.warnings]
-        blocks += guarded(self.rules.guards, targets)
-        blocks += filter(None, [self.rules.window.refuses(datetime.fromtimestamp(self.clock(), UTC))])
-        warnings += [text for lane in lanes if (text := lane.expiry_warning(self.clock()))]
-        return Preview(targets, tuple(lanes), tuple(blocks), tuple(warnings))
 
     async def _detach(self, journal: Journal, seen: Preview) -> None:
         self.narrator.sending(seen)
