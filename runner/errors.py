@@ -3,6 +3,7 @@
     TeardownError
     ├── InputError               the user's plan, config, environment or command line: exit 2
     ├── BusyError                another run holds a lane: exit 75
+    │   └── LeaseLost            … that this process had held
     ├── LedgerError              the ledger cannot be read, written or understood
     │   └── RecordingFailed      … in the middle of a run: exit 5
     ├── StepRefused              a step that the table of allowed steps forbids: a bug
@@ -61,6 +62,10 @@ def first_of(group: BaseException) -> BaseException:
 
 class BusyError(TeardownError):
     """Another run holds a lane that this one needs; the message says who and until when."""
+
+
+class LeaseLost(BusyError):
+    """Another run has taken a lane over from this process, which may write nothing any more."""
 
 
 class LedgerError(TeardownError):

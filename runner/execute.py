@@ -39,6 +39,8 @@ class Feed:
         self._after = after
         self._upto = upto
         self._most = min(_MOST_AT_ONCE, max(lane.concurrency, int(lane.channel.pacer.rate.per_second)))
+        self.tried: set[int] = set()
+        """Items that an earlier process sent something for, or may have."""
         self._block: deque[tuple[int, str]] = deque()
         self._lock = asyncio.Lock()
         self._over = False
@@ -58,7 +60,9 @@ class Feed:
 
     async def _claim(self) -> None:
         account = self._lane.account
-        self._block.extend(await self._journal.claim(account, after=self._after, upto=self._upto, most=self._most))
+        block = await self._journal.claim(account, after=self._after, upto=self._upto, most=self._most)
+        self._block.extend(block)
+        self.tried |= await self._journal.call(self._journal.ledger.history.tried, [item for item, _ in block])
         self._over = not self._block
         self._after = self._block[-1][0] if self._block else self._after
 
@@ -86,10 +90,10 @@ class Execution:
 
     async def _work(self, feed: Feed) -> None:
         while item := await feed.next():
-            await self._settle(item)
+            await self._settle(item, Case(lost=item.id in feed.tried))
 
-    async def _settle(self, item: Item) -> None:
-        lane, case, sent = self.lane, Case(), 0
+    async def _settle(self, item: Item, case: Case) -> None:
+        lane, sent = self.lane, 0
         step: Step = Send()
         evidence: Evidence = Sent()
         log = self.log.bind(account=item.account, provider=item.provider, target=item.target, number=item.number)

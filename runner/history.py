@@ -119,7 +119,8 @@ class History:
         marks = ", ".join("?" * len(states))
         query = (
             "SELECT id, number, state, before IS NOT NULL, attempts, verified,"
-            " (SELECT count(*) = 1 AND min(error_code) = 'refused' FROM attempt WHERE item = item.id)"
+            " marked = 0 AND state <> 'in_flight'"
+            " AND (SELECT count(*) = 1 AND min(error_code) = 'refused' FROM attempt WHERE item = item.id)"
             f" FROM item WHERE id BETWEEN ? AND ? AND state IN ({marks}) ORDER BY id"
         )
         rows = self._rows(query, (target << SHIFT, ((target + 1) << SHIFT) - 1, *states))
@@ -127,6 +128,23 @@ class History:
             Standing(no, number, State(state), bool(known), attempts, bool(verified), bool(refused))
             for no, number, state, known, attempts, verified, refused in rows
         ]
+
+    def tried(self, items: Collection[int]) -> set[int]:
+        """Return those of the items that something was sent for before, or may have been by a process that died."""
+        query = (
+            "SELECT id FROM item WHERE id IN (SELECT value FROM json_each(?))"
+            " AND (marked = 1 OR EXISTS (SELECT 1 FROM attempt WHERE item = item.id))"
+        )
+        return {item for (item,) in self._rows(query, (orjson.dumps(list(items)).decode(),))}
+
+    def has_sent(self, run_id: str) -> bool:
+        """Whether any process has sent something for the run, as far as that was recorded."""
+        query = (
+            "SELECT EXISTS (SELECT 1 FROM attempt WHERE item BETWEEN ? AND ?)"
+            " OR EXISTS (SELECT 1 FROM item WHERE id BETWEEN ? AND ? AND (marked = 1 OR state = 'in_flight'))"
+        )
+        (sent,) = next(self._rows(query, self.item_range(run_id) * 2))
+        return bool(sent)
 
     def before(self, item: int) -> dict[str, Any] | None:
         """Return what the newest pre-check that saw the item attached saw of it."""
@@ -239,7 +257,8 @@ _RUN = (
     " version, host, user"
 )
 _ITEM = (
-    "number, state, seen, before, confirmed_by, reason, error_code, error_message, http_status, attempts, finished_at,"
+    "number, state, seen, before, confirmed_by, reason, error_code, error_message, http_status,"
+    " max(attempts, (SELECT count(*) FROM attempt WHERE item = item.id)), finished_at,"
     " verified"
 )
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.errors import BusyError
+from runner.errors import BusyError, LedgerError
 from runner.records import Lease
 
 if TYPE_CHECKING:
@@ -31,10 +31,13 @@ def holding(
     wanted = [Lease(account, run_id, session, host, pid, process, now + TTL) for account in accounts]
     if held := ledger.lease(wanted, now, is_dead):
         raise BusyError("; ".join(map(_sentence, held)) + "; try again later")
+    ledger.fence = session
     try:
         yield
     finally:
-        ledger.release(session)
+        ledger.fence = None
+        with suppress(LedgerError):  # on a full disk the lease runs out by itself, and the disk's error is the news
+            ledger.release(session)
 
 
 def is_dead(holder: Lease) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from runner.errors import LedgerError
+from runner.errors import LeaseLost, LedgerError
 from runner.history import SHIFT, History, translated
 from runner.model import STEPS, Attached, Failed, Pending, Unknown
 from runner.records import Lease
@@ -53,6 +53,7 @@ class Ledger:
                 _create(path)
                 self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
                 self.path = path
+                self.fence: str | None = None
                 self.history = History(self._db, path)
                 try:
                     self._prepare()
@@ -111,7 +112,8 @@ class Ledger:
         with self._transaction() as db:
             rows = [(_json(seen.before), item) for item, seen in sightings]
             db.executemany(
-                "UPDATE item SET state = 'planned' WHERE id = ? AND state = 'in_flight'", [r[1:] for r in rows]
+                "UPDATE item SET state = 'planned', marked = 1 WHERE id = ? AND state = 'in_flight'",
+                [r[1:] for r in rows],
             )
             db.executemany("UPDATE item SET seen = 1, before = ? WHERE id = ?", rows)
             _settle(db, settled)
@@ -192,10 +194,11 @@ class Ledger:
         with self._transaction() as db:
             db.execute("DELETE FROM lease WHERE session = ?", (session,))
 
-    def command(self, run_id: str, command: Command, reason: str | None) -> None:
-        """Record what the process that works on a run is wanted to do; it looks every second."""
+    def command(self, run_id: str, command: Command, reason: str | None) -> bool:
+        """Record what the process that works on a run is wanted to do; False when it was told to stop: that stands."""
+        query = "UPDATE run SET command = ?, command_reason = ? WHERE id = ? AND command IS NOT 'stop'"
         with self._transaction() as db:
-            db.execute("UPDATE run SET command = ?, command_reason = ? WHERE id = ?", (command, reason, run_id))
+            return db.execute(query, (command, reason, run_id)).rowcount == 1
 
     def finish(self, run_id: str, at: float, ending: Ending, signal: int | None, notes: Iterable[str]) -> None:
         """Record how a process left the run, and in ``notes`` why."""
@@ -210,12 +213,20 @@ class Ledger:
         with translated(self.path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
+                self._check_fence()
                 yield self._db
                 self._db.execute("COMMIT")
             except BaseException:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+
+    def _check_fence(self) -> None:
+        """Refuse every write of a session, named by ``fence``, whose leases were taken over: the run is another's."""
+        if self.fence is not None:
+            query = "SELECT EXISTS (SELECT 1 FROM lease WHERE session = ?)"
+            if not self._db.execute(query, (self.fence,)).fetchone()[0]:
+                raise LeaseLost("another process has taken this run over; `teardown status` tells how it stands")
 
     def _prepare(self) -> None:
         with translated(self.path):

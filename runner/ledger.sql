@@ -50,6 +50,7 @@ CREATE TABLE item (
     error_message TEXT,
     http_status INTEGER,
     attempts INTEGER NOT NULL DEFAULT 0,
+    marked INTEGER NOT NULL DEFAULT 0,  -- 1: it was in flight when an earlier process ended, which may have sent it
     finished_at REAL,
     verified INTEGER NOT NULL DEFAULT 0
 ) STRICT;

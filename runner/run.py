@@ -82,11 +82,11 @@ class Run:
         try:
             ending = await self._engage(journal)
             self.ledger.finish(self.run_id, self.clock(), ending, self.signal, self.notes)
+            report = fold(LedgerFile(self.ledger.path), self.run_id)
         except (LedgerError, ExceptionGroup) as error:
             raise self._failure(first_of(error)) from error
         finally:
             journal.close()
-        report = fold(LedgerFile(self.ledger.path), self.run_id)
         self.log.info("run.finished", status=report.status, exit_code=report.exit_code, **report.totals)
         return report
 
@@ -135,7 +135,8 @@ class Run:
             seen = await self._precheck(journal)
             self.preview(seen)
             if seen.blocks or self._interrupted():
-                return self._ending("blocked")
+                # Not before the first detach, when an earlier process has sent something already.
+                return self._ending("stopped" if self.ledger.history.has_sent(self.run_id) else "blocked")
             if not self.options.dry_run:
                 if seen.to_detach and not await self.confirm(seen):
                     self.notes.append("nothing was sent: the run was not confirmed")

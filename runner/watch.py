@@ -24,7 +24,8 @@ def steer(ledger: Ledger, run_id: str, command: Command, reason: str | None, now
     """Tell the process that works on a run what is wanted of it; InputError when there is none."""
     if not is_live(ledger, run_id, now):
         raise InputError(f"nothing works on run {run_id} now; `teardown status` tells how it stands")
-    ledger.command(run_id, command, reason)
+    if not ledger.command(run_id, command, reason):
+        raise InputError(f"run {run_id} was told to stop already, and that stands; `teardown resume` goes on with it")
 
 
 def standing(ledger: Ledger, run_id: str, now: float) -> dict[str, Any]:

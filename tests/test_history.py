@@ -108,10 +108,21 @@ def test_the_items_of_one_target_by_state(ledger, history):
 def test_one_refused_attempt_is_told_from_everything_else(ledger, history, errors, only_refused):
     """Only a single attempt that was refused means that this run cannot have detached the number."""
     (item,) = begin(ledger, group(1))
-    lead(ledger, item, State.IN_FLIGHT)
+    lead(ledger, item, State.UNKNOWN)
     ledger.record([Attempt(item, 1.0, 2.0, error) for error in errors], ())
-    (standing,) = history.items_of(1, {State.IN_FLIGHT})
+    (standing,) = history.items_of(1, {State.UNKNOWN})
     assert standing.only_refused is only_refused
+    assert history.tried([item]) == ({item} if errors else set())
+
+
+def test_what_a_dead_process_may_have_sent_is_remembered(ledger, history):
+    """A mark of a process that died counts as something sent, though no attempt was recorded."""
+    first, second = begin(ledger, group(2))
+    lead(ledger, first, State.IN_FLIGHT)
+    assert history.has_sent("run-1")
+    see(ledger, first, second)
+    assert history.tried([first, second]) == {first}
+    assert history.has_sent("run-1")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runner.errors import BusyError
+from runner.errors import BusyError, LeaseLost
 from runner.holding import TTL, holding, is_dead
 from runner.ledger import Ledger
 
@@ -98,3 +98,15 @@ def test_a_pid_alone_is_not_trusted(ledger):
     assert not is_dead(lease)
     assert is_dead(replace(lease, process="another boot/1"))
     assert not is_dead(replace(lease, process="another boot/1", host="elsewhere"))
+
+
+def test_a_process_whose_lanes_were_taken_over_writes_nothing(ledger):
+    """After a takeover every write is refused, whatever it is about: the run is another's now."""
+    with holding(ledger, ["a"], "run-1", "mine", lambda: 1000.0):
+        ledger.record((), ())
+        with closing(Ledger(ledger.path)) as other, holding(other, ["a"], "run-1", "theirs", lambda: 1000.0 + TTL):
+            for write in (lambda: ledger.record((), ()), lambda: ledger.saw((), ()), lambda: ledger.renew("mine", 9e9)):
+                with pytest.raises(LeaseLost, match="taken this run over"):
+                    write()
+            other.record((), ())
+    ledger.record((), ())

@@ -103,7 +103,8 @@ def test_what_a_look_sees_gone_may_always_be_settled(ledger, state, errors):
     (standing,) = ledger.history.items_of(1, {state})
     outcome = gone_after_attempt(standing, Gone())
     settle(ledger, item, outcome)
-    assert states(ledger) == [State.ALREADY_DETACHED if errors == [REFUSED] else State.DETACHED]
+    certain = state is not State.IN_FLIGHT  # what a process that died sent last may not have been recorded
+    assert states(ledger) == [State.ALREADY_DETACHED if errors == [REFUSED] and certain else State.DETACHED]
 
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.PLANNED])

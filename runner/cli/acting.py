@@ -98,9 +98,9 @@ def resume_command(world: World, /, run_id: str | None, **given: Any) -> int:
     """Go on with an interrupted run (default: the newest unfinished one)."""
     from runner.operate import find_resumable, resume  # noqa: PLC0415 - heavy, and only for runs
 
-    _check_terminal(given)
     settings, state, options = world.settings(), world.state(), _options_of(given)
     record = find_resumable(state, run_id, retry_failed=options.retry_failed)
+    _check_terminal(given)
     return _report(world, given, lambda front: resume(record.id, settings, state, options, front))
 
 

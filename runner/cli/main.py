@@ -11,7 +11,7 @@ import click
 
 from runner.cli.options import World, global_options
 from runner.cli.streams import Forgiving, give_up_stdout
-from runner.errors import BusyError, InputError, LedgerError, RecordingFailed, TeardownError
+from runner.errors import BusyError, InputError, LedgerError, RecordingFailed, StepRefused, TeardownError
 
 _COMMANDS = {
     "validate": "looking",
@@ -28,7 +28,7 @@ _COMMANDS = {
     "sandbox": "serving",
 }
 _BUG = 1
-_CODES = {InputError: 2, RecordingFailed: 5, LedgerError: 2, BusyError: 75}
+_CODES = {InputError: 2, StepRefused: 1, RecordingFailed: 5, LedgerError: 2, BusyError: 75}
 _SIGINT = 130
 
 

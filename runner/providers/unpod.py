@@ -171,7 +171,11 @@ def _total(reply: Reply) -> int | None:
 
 
 def _number(row: Any) -> str | None:
-    return canonical(expect(row, str, "number"))
+    """Return a row's number, None for a name that is no number; a blank one is no evidence of anything."""
+    number: str = expect(row, str, "number")
+    if not number.strip():
+        raise UnexpectedAnswer("the answer has a row whose number is blank", code="bad_answer")
+    return canonical(number)
 
 
 def _is_attached(row: Row) -> bool:

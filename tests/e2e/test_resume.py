@@ -76,7 +76,7 @@ def test_the_plan_may_be_gone(bench):
 
 
 def test_drift_between_the_two(bench):
-    """A number that was not in flight and moved elsewhere since blocks the resume like any other run."""
+    """A number that was not in flight and moved elsewhere since keeps the resume from sending; the run is aborted."""
     plan, listed = bench.sales(6)
     bench.configure(accounts={"unpod-main": {"concurrency": 1, "rate": "5/s"}})
     killed(bench, plan, 2)
@@ -84,7 +84,7 @@ def test_drift_between_the_two(bench):
     bench.world.unpod.detach("sales", listed[5])
     bench.world.unpod.add_bridge("other", [listed[5]])
     said = bench.resume()
-    assert said.code == 3
+    assert said.code == 5
     assert f"{listed[5]} is not attached to target sales but to other" in said.notes
     assert bench.world.attached("unpod", "other", listed[5])
 
@@ -236,3 +236,26 @@ def test_resume_needs_yes_or_a_terminal(bench):
     said = bench.process("resume", run, env=environment(E2E_TOKEN=TOKEN))
     assert (said.code, len(bench.record)) == (2, sent)
     assert "needs --yes" in said.err
+
+
+def test_what_a_dead_process_sent_was_ours(bench):
+    """A number that a killed process detached, though reads lagged, is detached by this run when a retry is refused."""
+    plan, listed = bench.sales(1)
+    bench.world.habits.lag = 3.0
+    bench.configure(retry={"max_attempts": 6, "base_delay": "500ms", "max_delay": "2s"})
+    bench.faults.script(listed[0], ["hang_after", "ok"])
+    killed(bench, plan, 1)
+    said = bench.resume()
+    assert (said.code, said.totals()) == (0, {"detached": 1})
+    assert said.rows[listed[0]]["confirmed_by"] == "verification"
+
+
+def test_a_resume_that_cannot_look_is_aborted(bench):
+    """Once something was sent, a pre-check that fails does not make it blocked before the first detach."""
+    plan, _ = bench.sales(12)
+    bench.configure(accounts={"unpod-main": {"concurrency": 1, "rate": "5/s"}})
+    killed(bench, plan, 2)
+    bench.faults.script_reads("/", ["read_500"] * 50)
+    said = call("resume", "--yes", "--json")
+    assert (said.code, said.report["run"]["status"]) == (5, "aborted")
+    assert "the pre-check failed" in said.notes

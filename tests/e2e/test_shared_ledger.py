@@ -12,7 +12,7 @@ from runner.ledger import Ledger
 
 def test_begun_by_several_at_once(tmp_path):
     """A ledger that does not exist yet may be opened by many at the same moment; whoever is second waits."""
-    together = Barrier(4)
+    together = Barrier(4, timeout=5)
 
     def open_them():
         for index in range(40):

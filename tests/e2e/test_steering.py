@@ -77,6 +77,17 @@ def test_stop(running):
     assert bench.world.useless_detaches() == []
 
 
+def test_stop_stands(running):
+    """Who pauses or unpauses right after somebody stopped is told that the stop stands, and it does."""
+    _, process, run, _ = running
+    assert call("stop", run).code == 0
+    for command in ("unpause", "pause"):
+        said = call(command, run)
+        assert said.code == 2
+        assert "told to stop" in said.err or "nothing works on" in said.err
+    assert finish(process).code == 5
+
+
 def test_a_paused_run_can_be_stopped(running):
     """What waits because of a pause is given up when the run is stopped."""
     _, process, run, _ = running

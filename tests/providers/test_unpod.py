@@ -184,6 +184,13 @@ async def test_a_row_that_holds_no_number_hides_none(answering):
     assert whole[1].attached == 1
 
 
+async def test_a_blank_number_is_no_evidence(answering):
+    """A row whose number is blank may be any number: the answer cannot be used."""
+    opened, _ = await answering({SALES: detail(row(""), row())})
+    with pytest.raises(UnexpectedAnswer, match="number is blank"):
+        await sights(opened.reader.survey({"sales": None}, census=True))
+
+
 async def test_a_missing_bridge_is_believed_when_the_listing_agrees(answering):
     """A 404 for a bridge that the listing does not name means that it is gone, for its numbers as well."""
     opened, _ = await answering({BRIDGES: listed({"slug": "support", "numbers": []})})
