@@ -1,7 +1,7 @@
 """``run``: what becomes of every number, against what is true at the provider."""
 
 import pytest
-from bench import BRIDGES, FOUR, ONE, THREE, TWO, bridge, gateway, numbers
+from bench import BRIDGES, FOUR, ONE, THREE, TWO, bridge, call, gateway, numbers
 
 from runner.sandbox import API_KEY, API_SECRET
 
@@ -273,3 +273,11 @@ def test_log_tells_the_story(bench):
     assert "lost" in attempts[0]["error"]
     finished = [event for event in events if event["event"] == "number.finished"]
     assert {event["number"]: event["outcome"] for event in finished} == dict.fromkeys(listed, "detached")
+
+
+def test_a_rehearsal_needs_no_account_of_the_config(bench):
+    """With --sandbox a plan runs whose accounts a config does not have, and nothing reaches the one it has."""
+    plan = bench.plan({"account": "elsewhere", "bridge": "b", "numbers": ["+14155550101"]})
+    said = call("run", plan, "--sandbox", "--yes", "--json")
+    assert (said.code, said.totals()) == (0, {"detached": 1})
+    assert bench.record == []
