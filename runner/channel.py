@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from yarl import URL
 
-from runner.errors import AccessDenied, LaneStopped, LostAnswer, NotSent, RequestError, Throttled, UnexpectedAnswer
+from runner.errors import AccessDenied, LostAnswer, NotSent, RequestError, Throttled, UnexpectedAnswer
 from runner.tally import Tally
 from runner.tenure import Tenure
 
@@ -125,6 +125,6 @@ class Channel:
 
 def _is_silence(error: RequestError | None) -> bool:
     """Whether ``error`` is what a provider that is down looks like."""
-    return (isinstance(error, NotSent | LostAnswer) and not isinstance(error, LaneStopped)) or (
+    return isinstance(error, NotSent | LostAnswer) or (
         isinstance(error, UnexpectedAnswer) and (error.status or 0) >= _SERVER_ERROR
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from runner.decide import Case, Finish, Halt, Looked, Send, Sent, decide, wind_up
 from runner.errors import AccessDenied, LaneStopped, NotSent, RequestError, Throttled
+from runner.history import SHIFT
 from runner.lanes import Stop
 from runner.model import Item, Pending
 from runner.records import Attempt, Settled
@@ -67,7 +68,7 @@ class Feed:
         self._after = self._block[-1][0] if self._block else self._after
 
     def _item(self, item: int, number: str) -> Item:
-        return Item(item, self._lane.account, self._lane.spec.name, self._targets[item >> 24], number)
+        return Item(item, self._lane.account, self._lane.spec.name, self._targets[item >> SHIFT], number)
 
 
 @dataclass(slots=True)

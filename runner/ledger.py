@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from runner.tally import Tally
 
 VERSION = 1
-MAX_PER_TARGET = 1 << SHIFT
 _SETTLE = (
     "UPDATE item SET state = ?, confirmed_by = ?, reason = ?, error_code = ?, error_message = ?, http_status = ?,"
     " finished_at = ?, attempts = attempts + ?, verified = ? WHERE id = ?"

@@ -118,6 +118,16 @@ def resumable(ledger: Ledger, run_id: str | None, *, retry_failed: bool) -> RunR
     return record
 
 
+@contextmanager
+def opened_for(state: StateFolder, run_id: str) -> Iterator[Ledger]:
+    """Open the ledger that holds a run; InputError when the folder holds no runs at all, or not this one."""
+    if not state.ledger.exists():
+        raise InputError(f"there is no run {run_id!r}: {state.path} holds no runs")
+    with opened(state) as ledger:
+        find_run(ledger, run_id)
+        yield ledger
+
+
 def find_run(ledger: Ledger, run_id: str) -> RunRecord:
     """Return a run; InputError when the ledger has no such run."""
     try:

@@ -87,14 +87,11 @@ def status_command(world: World, run_id: str | None, *, as_json: bool) -> None:
 def report_command(world: World, run_id: str, form: Any, *, as_json: bool, output: str | None) -> None:
     """Make the report of a run again, from the ledger."""
     from runner import report as reports  # noqa: PLC0415 - heavy
-    from runner.operate import find_run, opened  # noqa: PLC0415 - heavy
+    from runner.operate import opened_for  # noqa: PLC0415 - heavy
 
-    state = world.state()
-    if not state.ledger.exists():
-        raise InputError(f"there is no run {run_id!r}: {state.path} holds no runs")
     form = "json" if as_json else form
-    with opened(state) as ledger:
-        report = reports.fold(ledger.history, find_run(ledger, run_id).id)
+    with opened_for(world.state(), run_id) as ledger:
+        report = reports.fold(ledger.history, run_id)
         if output:
             _save(report, Path(output), form)
         elif form:

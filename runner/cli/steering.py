@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli.options import World, global_options
-from runner.errors import InputError
 
 if TYPE_CHECKING:
     from runner.records import Command
@@ -45,12 +44,9 @@ def stop_command(world: World, run_id: str, reason: str | None) -> None:
 
 
 def _steer(world: World, run_id: str, command: Command, reason: str | None) -> None:
-    from runner.operate import find_run, opened  # noqa: PLC0415 - heavy
+    from runner.operate import opened_for  # noqa: PLC0415 - heavy
     from runner.watch import steer  # noqa: PLC0415 - heavy
 
-    state = world.state()
-    if not state.ledger.exists():
-        raise InputError(f"there is no run {run_id!r}: {state.path} holds no runs")
-    with opened(state) as ledger:
-        steer(ledger, find_run(ledger, run_id).id, command, reason, time.time())
+    with opened_for(world.state(), run_id) as ledger:
+        steer(ledger, run_id, command, reason, time.time())
     world.say(f"told run {run_id} to {command}; it hears that within a second or two")
