@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,8 +23,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_departed: ContextVar[float] = ContextVar("departed")
+
 _AWAY_AFTER = 3
 _SERVER_ERROR = 500
+
+
+def departed() -> float:
+    """When the newest request of this task was let out, on the event loop's clock."""
+    return _departed.get()
 
 
 @dataclass(slots=True)
@@ -95,6 +103,7 @@ class Channel:
             grant = await self.pacer.grant(sending=True)  # the one that was waited with is no longer of this second
         loop = asyncio.get_running_loop()
         started = loop.time()
+        _departed.set(started)
         self.tally.requests += 1
         self.in_flight += 1
         grant.waits_for_connection()

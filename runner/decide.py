@@ -113,6 +113,8 @@ class Halt:
 
 Step = Send | Look | Finish | Halt
 
+_DONE = Finish(Detached("response"))
+
 
 def decide(
     case: Case, evidence: Evidence, policy: RetryPolicy, *, roll: float, away: bool = False
@@ -126,7 +128,7 @@ def decide(
         return _after_look(case, evidence.found, policy, roll, away=away)
     if evidence.error:
         return _after_attempt(case, evidence.error, policy, roll)
-    return case, Finish(Detached("response"))
+    return case, _DONE
 
 
 def wind_up(case: Case, step: Step) -> Step:

@@ -7,7 +7,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner.decide import Case, Finish, Halt, Looked, Send, Sent, decide, wind_up
+from runner.channel import departed
+from runner.decide import Case, Halt, Look, Looked, Send, Sent, decide, wind_up
 from runner.errors import AccessDenied, LaneStopped, NotSent, RequestError, Throttled
 from runner.history import SHIFT
 from runner.lanes import Stop
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from runner.providers import Detacher
 
 _MOST_AT_ONCE = 500
+# What nearly every number meets, made once.
+_FRESH, _LOST, _BEGIN, _ANSWERED = Case(), Case(lost=True), Send(), Sent()
+_SUCCESS: tuple[int | None, str | None] = (200, None)
+_GOES_ON = (Send, Look)
 
 
 class Feed:
@@ -48,9 +53,10 @@ class Feed:
 
     async def next(self) -> Item | None:
         """Return an item whose mark is on the disk, or None when there are no more, or the lane has stopped."""
-        async with self._lock:
-            if not self._block and not self._over and not self._lane.stopped:
-                await self._claim()
+        if not self._block:
+            async with self._lock:
+                if not self._block and not self._over and not self._lane.stopped:
+                    await self._claim()
         return self._item(*self._block.popleft()) if self._block and not self._lane.stopped else None
 
     def release(self, clock: Callable[[], float]) -> None:
@@ -80,7 +86,8 @@ class Execution:
     journal: Journal
     log: Log
     clock: Callable[[], float]
-    finished: Callable[[Item, Outcome], None]
+    finished: Callable[[Item, Outcome, int, Attempt | None], None]
+    """Told what became of an item after how many attempts, and which of them settled it by its answer, if one did."""
 
     async def run(self, feed: Feed) -> None:
         """Work through ``feed``; an error that is not a RequestError is a bug, and leaves the marks standing."""
@@ -91,58 +98,71 @@ class Execution:
 
     async def _work(self, feed: Feed) -> None:
         while item := await feed.next():
-            await self._settle(item, Case(lost=item.id in feed.tried))
+            await self._settle(item, _LOST if item.id in feed.tried else _FRESH)
 
     async def _settle(self, item: Item, case: Case) -> None:
         lane, sent = self.lane, 0
-        step: Step = Send()
-        evidence: Evidence = Sent()
-        log = self.log.bind(account=item.account, provider=item.provider, target=item.target, number=item.number)
-        while not isinstance(step, Finish | Halt):
-            await lane.wait_before(step, evidence.error)
-            evidence = await (self._send(item, sent + 1, log) if isinstance(step, Send) else self._look(item))
-            sent += isinstance(evidence, Sent) and not isinstance(evidence.error, NotSent)
+        step: Step = _BEGIN
+        evidence: Evidence | None = None
+        while isinstance(step, _GOES_ON):
+            if step.after and evidence:
+                await lane.wait_before(step, evidence.error)
+            evidence, attempt = await (self._send(item) if isinstance(step, Send) else self._look(item))
+            sent += attempt is not None
             away = lane.channel.away and not lane.stopped
             case, step = decide(case, evidence, lane.policy, roll=lane.roll(), away=away)
             lane.mind_silence()
             step = wind_up(case, step) if lane.stopped else step
+            if attempt and evidence.error:
+                self._failed(item, attempt, sent, evidence.error)
             if isinstance(step, Send):
-                lane.channel.tally.retries += 1
-                log.info("number.retry", attempt=sent, wait_s=round(step.after, 3), error=str(case.error))
+                self._repeats(item, step, sent, case.error)
         if isinstance(step, Halt):
             lane.stop(stop_for(step.error))
         verified = getattr(step.outcome, "confirmed_by", None) == "verification"
         self.journal.settled(Settled(item.id, step.outcome, self.clock(), sent, verified=verified))
-        self.finished(item, step.outcome)
+        self.finished(item, step.outcome, sent, attempt)
 
-    async def _send(self, item: Item, attempt: int, log: Log) -> Evidence:
-        started, error = self.clock(), None
-        tick = asyncio.get_running_loop().time()
+    def _failed(self, item: Item, attempt: Attempt, number: int, error: RequestError) -> None:
+        self.log.debug(
+            "number.attempt",
+            **_place(item),
+            attempt=number,
+            latency_ms=round(attempt.latency_ms, 1),
+            http_status=attempt.http_status,
+            error=str(error),
+        )
+
+    def _repeats(self, item: Item, step: Send, sent: int, error: RequestError | None) -> None:
+        self.lane.channel.tally.retries += 1
+        self.log.info("number.retry", **_place(item), attempt=sent, wait_s=round(step.after, 3), error=str(error))
+
+    async def _send(self, item: Item) -> tuple[Evidence, Attempt | None]:
+        evidence, came_back = _ANSWERED, _SUCCESS
         try:
             await self.detacher.detach(item.target, item.number)
         except NotSent as unsent:
-            return Sent(unsent)
-        except RequestError as failure:
-            error = failure
-        latency = (asyncio.get_running_loop().time() - tick) * 1000
-        self.journal.attempted(Attempt(item.id, started, latency, error.fault if error else None))
-        log.debug(
-            "number.attempt",
-            attempt=attempt,
-            latency_ms=round(latency, 1),
-            http_status=error.status if error else 200,
-            error=str(error) if error else None,
-        )
-        return Sent(error)
+            return Sent(unsent), None
+        except RequestError as error:
+            evidence, came_back = Sent(error), (error.status, error.code)
+        took = asyncio.get_running_loop().time() - departed()
+        attempt = Attempt(item.id, self.clock() - took, took * 1000, *came_back)
+        self.journal.attempted(attempt)
+        return evidence, attempt
 
-    async def _look(self, item: Item) -> Evidence:
+    async def _look(self, item: Item) -> tuple[Evidence, None]:
         try:
             async with asyncio.timeout_at(self.lane.closes_at):
-                return Looked(await self.detacher.look(item.target, item.number))
+                return Looked(await self.detacher.look(item.target, item.number)), None
         except RequestError as error:
-            return Looked(error)
+            return Looked(error), None
         except TimeoutError:
-            return Looked(LaneStopped("the lane stopped before a look could settle it"))
+            return Looked(LaneStopped("the lane stopped before a look could settle it")), None
+
+
+def _place(item: Item) -> dict[str, str | None]:
+    """Return where a number stands, as events show it."""
+    return {"account": item.account, "provider": item.provider, "target": item.target, "number": item.number}
 
 
 def stop_for(error: RequestError) -> Stop:

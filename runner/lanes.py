@@ -102,8 +102,7 @@ class Lane:
 
     def mind_silence(self) -> None:
         """Stop when nobody has answered for as long as the policy's patience lasts."""
-        silent = self.channel.silent_for
-        if silent > self.policy.patience and self.channel.away:
+        if self.channel.away and (silent := self.channel.silent_for) > self.policy.patience:
             self.stop(Stop("provider_away", f"the provider has not answered for {silent:.0f} s"))
 
 

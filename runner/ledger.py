@@ -33,6 +33,7 @@ _SETTLE = (
     "UPDATE item SET state = ?, confirmed_by = ?, reason = ?, error_code = ?, error_message = ?, http_status = ?,"
     " finished_at = ?, attempts = attempts + ?, verified = ? WHERE id = ?"
 )
+_ATTEMPT = "INSERT INTO attempt (item, at, latency_ms, http_status, error_code) VALUES (?, ?, ?, ?, ?)"
 _EXCLUDE = "UPDATE item SET state = 'skipped', reason = 'excluded', finished_at = ? WHERE id BETWEEN ? AND ?"
 _CLAIM = (
     "UPDATE item SET state = 'in_flight', seen = 0, error_code = NULL, error_message = NULL, http_status = NULL,"
@@ -129,11 +130,7 @@ class Ledger:
     def record(self, attempts: Iterable[Attempt], settled: Iterable[Settled], verified: Iterable[int] = ()) -> None:
         """Add attempts, record outcomes (Pending is planned again), and note detached items that were seen gone."""
         with self._transaction() as db:
-            db.executemany(
-                "INSERT INTO attempt (item, at, latency_ms, http_status, error_code) VALUES (?, ?, ?, ?, ?)",
-                [(a.item, a.at, a.latency_ms, *((a.error.http_status, a.error.code) if a.error else (200, None)))
-                 for a in attempts],
-            )  # fmt: skip
+            db.executemany(_ATTEMPT, attempts)
             _settle(db, settled)
             db.executemany("UPDATE item SET verified = 1 WHERE id = ?", [(item,) for item in verified])
 

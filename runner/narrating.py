@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from runner.model import Outcome, State
     from runner.preview import Preview
     from runner.progress import Progress
-    from runner.records import RunRecord
+    from runner.records import Attempt, RunRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,21 @@ class Narrator:
         for lane in seen.lanes:
             self.progress.lane(lane.account, lane.to_detach)
 
-    def settled(self, lane: Lane, target: str | None, number: str, outcome: Outcome, was: State | None = None) -> None:
-        """Tell what became of a number; ``was`` is what it had been before a look corrected that."""
+    def settled(
+        self,
+        lane: Lane,
+        target: str | None,
+        number: str,
+        outcome: Outcome,
+        *,
+        attempts: int | None = None,
+        answer: Attempt | None = None,
+        was: State | None = None,
+    ) -> None:
+        """Tell what became of a number after so many ``attempts``.
+
+        ``answer`` is the attempt whose answer settled it, where no look was needed; ``was`` what a look corrected.
+        """
         fault = getattr(outcome, "fault", None)
         record = self.log.warning if fault else self.log.info
         record(
@@ -59,8 +72,10 @@ class Narrator:
             target=target,
             number=number,
             outcome=str(outcome.state),
+            attempt=attempts or None,
+            latency_ms=round(answer.latency_ms, 1) if answer else None,
             error=fault.message if fault else None,
-            http_status=fault.http_status if fault else None,
+            http_status=fault.http_status if fault else answer and answer.http_status,
         )
         self.progress.settled(lane.account, outcome.state, was)
 

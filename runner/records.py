@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from runner.tally import Tally
 
@@ -97,14 +97,17 @@ class NewTarget:
     excluded: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One detach request: when it left (seconds since the epoch), how long it took, and what came back."""
+class Attempt(NamedTuple):
+    """One detach request: when it left (seconds since the epoch), how long it took, and what came back.
+
+    ``error_code`` is null for the documented success.
+    """
 
     item: int
     at: float
     latency_ms: float
-    error: Fault | None
+    http_status: int | None
+    error_code: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from runner.model import Item, Outcome
     from runner.policy import RetryPolicy
     from runner.progress import Progress
-    from runner.records import Ending
+    from runner.records import Attempt, Ending
     from runner.report import Report
 
 
@@ -67,10 +67,10 @@ class Run:
     believed: set[int] = field(default_factory=set)
     """Items whose still being attached was verified with all patience in this process."""
 
-    @property
-    def narrator(self) -> Narrator:
-        """What tells the log and the display."""
-        return Narrator(self.log, self.progress)
+    narrator: Narrator = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.narrator = Narrator(self.log, self.progress)
 
     async def go(self) -> Report:
         """Do the run, or go on with it, as far as it can be done, and return its report.
@@ -262,7 +262,7 @@ class Run:
         reader = lane.spec.reader(PatientReads(lane, outlast=True))
 
         def changed(target: str | None, standing: Standing, outcome: Outcome) -> None:
-            self.narrator.settled(lane, target, standing.number, outcome, standing.state)
+            self.narrator.settled(lane, target, standing.number, outcome, was=standing.state)
             self.failures += (outcome.state in TROUBLED) - (standing.state in TROUBLED)
 
         verification = Verification(lane, reader, journal, self.clock, changed=changed, believed=self.believed)
@@ -280,11 +280,11 @@ class Run:
             for lane in self.lanes.values():
                 group.create_task(counted(lane))
 
-    def _settled(self, lane: Lane, item: Item, outcome: Outcome) -> None:
+    def _settled(self, lane: Lane, item: Item, outcome: Outcome, attempts: int, answer: Attempt | None) -> None:
         """Count what became of an item."""
         if isinstance(outcome, Pending):
             return
-        self.narrator.settled(lane, item.target, item.number, outcome)
+        self.narrator.settled(lane, item.target, item.number, outcome, attempts=attempts, answer=answer)
         self.finished += 1
         self.failures += outcome.state in TROUBLED
         self._mind_guards()

@@ -19,7 +19,7 @@ from runner.model import (
     State,
     Unknown,
 )
-from runner.records import NewTarget, Settled
+from runner.records import Attempt, NewTarget, Settled
 
 ACCOUNT = "unpod-main"
 FAULT = Fault("unexpected_answer", "HTTP 500: no explanation", 500)
@@ -48,6 +48,11 @@ def begin(ledger, *groups, run="run-1", **fields):
     fresh = replace(RUN, id=run, finished_at=None, ending=None)
     ledger.begin(replace(fresh, **fields), {"limit": None}, groups)
     return [item.id for item in ledger.history.items(run)]
+
+
+def attempt(item, fault=None, at=1.0):
+    """An attempt that ended as the provider documents it, or with a fault."""
+    return Attempt(item, at, 2.5, *((fault.http_status, fault.code) if fault else (200, None)))
 
 
 def see(ledger, *items):

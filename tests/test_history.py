@@ -3,14 +3,14 @@
 from contextlib import closing
 
 import pytest
-from ledgers import ACCOUNT, FAULT, begin, claim, group, lead, numbers, raw, see, settle
+from ledgers import ACCOUNT, FAULT, attempt, begin, claim, group, lead, numbers, raw, see, settle
 from reporting import RUN
 
 from runner.errors import LedgerError, Refused
 from runner.history import SHIFT, Tab
 from runner.ledger import Ledger
 from runner.model import OPEN, AlreadyDetached, Detached, Failed, Pending, Skipped, State, Unknown
-from runner.records import Attempt, LaneRecord, NewTarget
+from runner.records import LaneRecord, NewTarget
 from runner.tally import Tally
 
 REFUSED = Refused("HTTP 400", status=400).fault
@@ -109,7 +109,7 @@ def test_one_refused_attempt_is_told_from_everything_else(ledger, history, error
     """Only a single attempt that was refused means that this run cannot have detached the number."""
     (item,) = begin(ledger, group(1))
     lead(ledger, item, State.UNKNOWN)
-    ledger.record([Attempt(item, 1.0, 2.0, error) for error in errors], ())
+    ledger.record([attempt(item, error) for error in errors], ())
     (standing,) = history.items_of(1, {State.UNKNOWN})
     assert standing.only_refused is only_refused
     assert history.tried([item]) == ({item} if errors else set())

@@ -5,14 +5,14 @@ import threading
 from contextlib import closing
 
 import pytest
-from ledgers import ACCOUNT, FAULT, begin, group, lead, numbers, raw, see, states
+from ledgers import ACCOUNT, FAULT, attempt, begin, group, lead, numbers, raw, see, states
 
 from runner.errors import LedgerError, StepRefused
 from runner.journal import Journal
 from runner.ledger import Ledger
 from runner.ledgerfile import LedgerFile
 from runner.model import Detached, Failed, Skipped, State
-from runner.records import Attempt, Settled
+from runner.records import Settled
 from runner.tally import Tally
 
 
@@ -54,7 +54,7 @@ async def test_a_claim_returns_marked_items_in_plan_order(journal, ledger, items
 async def test_outcomes_are_written_before_a_later_claim_returns(journal, ledger, items):
     """Gathered attempts and outcomes stand in the ledger when the next mark does, in one writing."""
     (item,) = await take(journal)
-    journal.attempted(Attempt(item, 1.0, 2.0, None))
+    journal.attempted(attempt(item))
     journal.settled(detached(item))
     journal.verified(item)
     assert states(ledger)[0] is State.IN_FLIGHT
@@ -70,7 +70,7 @@ async def test_outcomes_are_written_before_a_later_claim_returns(journal, ledger
 async def test_a_flush_writes_each_outcome_once(journal, ledger):
     """What was flushed is not written again."""
     (item,) = await take(journal)
-    journal.attempted(Attempt(item, 1.0, 2.0, FAULT))
+    journal.attempted(attempt(item, FAULT))
     journal.settled(Settled(item, Failed(FAULT), 5.0, attempts=1))
     for _ in range(3):
         await journal.flush()
@@ -154,7 +154,7 @@ async def test_what_a_full_disk_refused_is_written_once_there_is_room(journal, l
     one, two = await take(journal, most=2)
     with raw(ledger) as db:
         db.execute("CREATE TRIGGER full BEFORE INSERT ON attempt BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
-        journal.attempted(Attempt(one, 1.0, 2.0, None))
+        journal.attempted(attempt(one))
         journal.settled(detached(one))
         with pytest.raises(LedgerError, match="disk is full"):
             await journal.flush()

@@ -16,7 +16,22 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from ledgers import ACCOUNT, FAULT, OUTCOMES, begin, claim, group, lead, numbers, raw, see, settle, states, step
+from ledgers import (
+    ACCOUNT,
+    FAULT,
+    OUTCOMES,
+    attempt,
+    begin,
+    claim,
+    group,
+    lead,
+    numbers,
+    raw,
+    see,
+    settle,
+    states,
+    step,
+)
 
 from runner.errors import LedgerError, StepRefused
 from runner.ledger import Ledger
@@ -34,7 +49,7 @@ from runner.model import (
     Unknown,
 )
 from runner.precheck import gone_after_attempt
-from runner.records import Attempt, Lease, NewTarget, Settled
+from runner.records import Lease, NewTarget, Settled
 from runner.tally import Tally
 
 REFUSED = Fault("refused", "HTTP 400: no provider is linked to this number", 400)
@@ -76,7 +91,7 @@ def test_a_forbidden_outcome_is_refused_and_nothing_of_its_batch_is_kept(ledger,
     lead(ledger, other, State.IN_FLIGHT)
     batch = [Settled(other, Detached("response"), 9.0), Settled(item, OUTCOMES[new], 9.0)]
     with pytest.raises(StepRefused, match="not in the table"):
-        ledger.record([Attempt(other, 8.0, 1.0, None)], batch)
+        ledger.record([attempt(other)], batch)
     assert states(ledger) == [old, State.IN_FLIGHT]
     assert ledger.history.score("run-1")[1] == 0
     with raw(ledger) as db:
@@ -99,7 +114,7 @@ def test_what_a_look_sees_gone_may_always_be_settled(ledger, state, errors):
     """However an item stands after its attempts, the table lets it become what a look that sees it gone makes of it."""
     (item,) = begin(ledger, group(1))
     lead(ledger, item, state)
-    ledger.record([Attempt(item, 1.0, 2.0, error) for error in errors], ())
+    ledger.record([attempt(item, error) for error in errors], ())
     (standing,) = ledger.history.items_of(1, {state})
     outcome = gone_after_attempt(standing, Gone())
     settle(ledger, item, outcome)
@@ -131,12 +146,12 @@ def test_nothing_is_sent_that_no_look_saw_attached(ledger, state):
 def test_attempts_are_only_ever_added(ledger, statement):
     """An attempt that was recorded can be neither changed nor removed."""
     (item,) = begin(ledger, group(1))
-    ledger.record([Attempt(item, 1.0, 2.5, FAULT), Attempt(item, 2.0, 3.5, None)], ())
+    ledger.record([attempt(item, FAULT), attempt(item, at=2.0)], ())
     with raw(ledger) as db:
         with pytest.raises(sqlite3.IntegrityError, match="only ever added"):
             db.execute(statement)
         kept = db.execute("SELECT item, at, latency_ms, http_status, error_code FROM attempt").fetchall()
-    assert kept == [(item, 1.0, 2.5, 500, "unexpected_answer"), (item, 2.0, 3.5, 200, None)]
+    assert kept == [(item, 1.0, 2.5, 500, "unexpected_answer"), (item, 2.0, 2.5, 200, None)]
 
 
 KILLED_AFTER_ITS_CLAIM = """
@@ -541,7 +556,7 @@ class Histories(RuleBasedStateMachine):
         item = self.pick(data, set(State))
         new = data.draw(st.sampled_from(sorted(OUTCOMES)))
         old = self.model[item]
-        sent = [Attempt(item, 1.0, 1.0, FAULT)] * attempts
+        sent = [attempt(item, FAULT)] * attempts
         entry = Settled(item, OUTCOMES[new], 2.0, attempts)
         if old is not new and (old, new) not in STEPS:
             with pytest.raises(StepRefused):
