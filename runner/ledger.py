@@ -16,31 +16,22 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from runner import entries
 from runner.errors import LeaseLost, LedgerError
 from runner.history import SHIFT, History, translated
-from runner.model import STEPS, Attached, Failed, Pending, Unknown
+from runner.model import STEPS
 from runner.records import Lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from runner.model import Attached
     from runner.records import Attempt, Command, Ending, NewTarget, RunRecord, Settled
     from runner.tally import Tally
 
 VERSION = 1
-_SETTLE = (
-    "UPDATE item SET state = ?, confirmed_by = ?, reason = ?, error_code = ?, error_message = ?, http_status = ?,"
-    " finished_at = ?, attempts = attempts + ?, verified = ? WHERE id = ?"
-)
-_ATTEMPT = "INSERT INTO attempt (item, at, latency_ms, http_status, error_code) VALUES (?, ?, ?, ?, ?)"
 _EXCLUDE = "UPDATE item SET state = 'skipped', reason = 'excluded', finished_at = ? WHERE id BETWEEN ? AND ?"
-_CLAIM = (
-    "UPDATE item SET state = 'in_flight', seen = 0, error_code = NULL, error_message = NULL, http_status = NULL,"
-    " finished_at = NULL WHERE id IN (SELECT id FROM item WHERE id > ? AND id <= ? AND seen = 1"
-    " AND state IN (SELECT old FROM step WHERE new = 'in_flight')"
-    " AND (id >> 24) IN (SELECT no FROM target WHERE run = ? AND account = ?) ORDER BY id LIMIT ?) RETURNING id, number"
-)
 
 
 class Ledger:
@@ -110,13 +101,8 @@ class Ledger:
     def saw(self, sightings: Iterable[tuple[int, Attached]], settled: Iterable[Settled]) -> None:
         """Record a pre-check: items seen attached, which may be sent from now on, and those that it settled."""
         with self._transaction() as db:
-            rows = [(_json(seen.before), item) for item, seen in sightings]
-            db.executemany(
-                "UPDATE item SET state = 'planned', marked = 1 WHERE id = ? AND state = 'in_flight'",
-                [r[1:] for r in rows],
-            )
-            db.executemany("UPDATE item SET seen = 1, before = ? WHERE id = ?", rows)
-            _settle(db, settled)
+            entries.see(db, sightings)
+            entries.settle(db, settled)
 
     def claim(self, run_id: str, account: str, *, after: int, upto: int, most: int) -> list[tuple[int, str]]:
         """Mark the next items of a lane as in flight, durably, and return their ids and numbers in plan order.
@@ -125,14 +111,14 @@ class Ledger:
         """
         with self._transaction() as db:
             run = db.execute("SELECT no FROM run WHERE id = ?", (run_id,)).fetchone()[0]
-            return sorted(db.execute(_CLAIM, (after, upto, run, account, most)).fetchall())
+            return entries.claim(db, run, account, after=after, upto=upto, most=most)
 
     def record(self, attempts: Iterable[Attempt], settled: Iterable[Settled], verified: Iterable[int] = ()) -> None:
         """Add attempts, record outcomes (Pending is planned again), and note detached items that were seen gone."""
         with self._transaction() as db:
-            db.executemany(_ATTEMPT, attempts)
-            _settle(db, settled)
-            db.executemany("UPDATE item SET verified = 1 WHERE id = ?", [(item,) for item in verified])
+            entries.attempt(db, attempts)
+            entries.settle(db, settled)
+            entries.verify(db, verified)
 
     def count(
         self, run_id: str, session: str, account: str, *, rate: float, tally: Tally, waiting: str | None = None
@@ -275,19 +261,6 @@ def _insert_items(db: sqlite3.Connection, target: int, numbers: Iterable[str]) -
     db.executemany(
         "INSERT INTO item (id, number) VALUES (?, ?)", ((first + k, number) for k, number in enumerate(numbers))
     )
-
-
-def _settle(db: sqlite3.Connection, settled: Iterable[Settled]) -> None:
-    db.executemany(_SETTLE, [_settled_row(each) for each in settled])
-
-
-def _settled_row(each: Settled) -> tuple[object, ...]:
-    outcome = each.outcome
-    fault = outcome.fault if isinstance(outcome, Failed | Unknown | Pending) else None
-    error = (fault.code, fault.message, fault.http_status) if fault else (None, None, None)
-    finished = None if isinstance(outcome, Pending) else each.at
-    how = (getattr(outcome, "confirmed_by", None), getattr(outcome, "reason", None))
-    return (outcome.state, *how, *error, finished, each.attempts, each.verified, each.item)
 
 
 def _statements(script: str) -> Iterator[str]:

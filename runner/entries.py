@@ -1,0 +1,105 @@
+"""What a running process writes, many items at once; each function belongs into a transaction of its caller.
+
+Each is one statement for all of its rows, which travel as JSON: with a statement for each row SQLite would hand the
+interpreter's lock back and forth as often, and those who send would wait for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+
+from runner.model import Failed, Pending, Unknown
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+
+    from runner.model import Attached
+    from runner.records import Attempt, Settled
+
+_SETTLE = (
+    "UPDATE item SET state = ?, confirmed_by = ?, reason = ?, error_code = ?, error_message = ?, http_status = ?,"
+    " attempts = attempts + ?, verified = ?, finished_at = json_extract(entry.value, '$[1]')"
+    " FROM json_each(?) AS entry WHERE item.id = json_extract(entry.value, '$[0]')"
+)
+_ATTEMPT = (
+    "INSERT INTO attempt (item, at, latency_ms, http_status, error_code)"
+    " SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),"
+    " json_extract(value, '$[3]'), json_extract(value, '$[4]') FROM json_each(?)"
+)
+_VERIFIED = "UPDATE item SET verified = 1 WHERE id IN (SELECT value FROM json_each(?))"
+_LEFT_IN_FLIGHT = (
+    "UPDATE item SET state = 'planned', marked = 1"
+    " WHERE state = 'in_flight' AND id IN (SELECT json_extract(value, '$[0]') FROM json_each(?))"
+)
+_SEEN = (
+    "UPDATE item SET seen = 1, before = json_extract(entry.value, '$[1]')"
+    " FROM json_each(?) AS entry WHERE item.id = json_extract(entry.value, '$[0]')"
+)
+_NEXT = (
+    "SELECT json_group_array(json_array(id, number)) FROM (SELECT id, number FROM item WHERE id > ? AND id <= ?"
+    " AND seen = 1 AND state IN (SELECT old FROM step WHERE new = 'in_flight')"
+    " AND (id >> 24) IN (SELECT no FROM target WHERE run = ? AND account = ?) ORDER BY id LIMIT ?)"
+)
+_MARK = (
+    "UPDATE item SET state = 'in_flight', seen = 0, error_code = NULL, error_message = NULL, http_status = NULL,"
+    " finished_at = NULL WHERE id IN (SELECT json_extract(value, '$[0]') FROM json_each(?))"
+)
+
+
+def claim(db: sqlite3.Connection, run: int, account: str, *, after: int, upto: int, most: int) -> list[tuple[int, str]]:
+    """Mark the next items of a lane as in flight, and return their ids and numbers in plan order."""
+    (block,) = db.execute(_NEXT, (after, upto, run, account, most)).fetchone()
+    db.execute(_MARK, (block,))
+    return [(item, number) for item, number in orjson.loads(block)]
+
+
+def see(db: sqlite3.Connection, sightings: Iterable[tuple[int, Attached]]) -> None:
+    """Note what items were seen attached, and plan those again that an earlier process had left in flight."""
+    rows = _rows((item, attached.before) for item, attached in sightings)
+    db.execute(_LEFT_IN_FLIGHT, (rows,))
+    db.execute(_SEEN, (rows,))
+
+
+def attempt(db: sqlite3.Connection, attempts: Iterable[Attempt]) -> None:
+    """Add attempts."""
+    db.execute(_ATTEMPT, (_rows(map(tuple, attempts)),))
+
+
+def verify(db: sqlite3.Connection, items: Iterable[int]) -> None:
+    """Note that detached items were seen gone."""
+    db.execute(_VERIFIED, (_rows(items),))
+
+
+def settle(db: sqlite3.Connection, settled: Iterable[Settled]) -> None:
+    """Record outcomes in their order, those that are alike at once."""
+    alike: dict[tuple[object, ...], dict[int, float | None]] = {}
+    met: set[int] = set()
+    for each in settled:
+        if each.item in met:  # another outcome of the same item: what came before it goes first
+            _write(db, alike)
+            met.clear()
+        met.add(each.item)
+        finished_at = None if isinstance(each.outcome, Pending) else each.at
+        alike.setdefault(_columns(each), {})[each.item] = finished_at
+    _write(db, alike)
+
+
+def _write(db: sqlite3.Connection, alike: dict[tuple[object, ...], dict[int, float | None]]) -> None:
+    for columns, entries in alike.items():
+        db.execute(_SETTLE, (*columns, _rows(entries.items())))
+    alike.clear()
+
+
+def _columns(each: Settled) -> tuple[object, ...]:
+    outcome = each.outcome
+    fault = outcome.fault if isinstance(outcome, Failed | Unknown | Pending) else None
+    error = (fault.code, fault.message, fault.http_status) if fault else (None, None, None)
+    how = (getattr(outcome, "confirmed_by", None), getattr(outcome, "reason", None))
+    return (outcome.state, *how, *error, each.attempts, each.verified)
+
+
+def _rows(rows: Iterable[object]) -> str:
+    return orjson.dumps(list(rows)).decode()
