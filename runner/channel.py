@@ -99,7 +99,8 @@ class Channel:
     async def _once(self, method: str, url: URL, token: str, body: object) -> Reply:
         sending = method != "GET"
         grant = await self.pacer.grant(sending=sending)
-        while sending and await self.tenure.waited():
+        while sending and not self.tenure.good:
+            await self.tenure.renewed()
             grant = await self.pacer.grant(sending=True)  # the one that was waited with is no longer of this second
         loop = asyncio.get_running_loop()
         started = loop.time()
@@ -110,18 +111,18 @@ class Channel:
         try:
             reply = await self.transport.request(method, url, self.authorize(token), body, connected=grant.leaves)
         except RequestError as error:
-            self._heard(error, started)
+            self._failed(error, started)
             raise
         finally:
             grant.leaves()
             self.in_flight -= 1
-        self._heard(None, started)
+        self._silences = 0
         self.tally.timed((loop.time() - started) * 1000)
         if reply.quota:
             self.pacer.observe(reply.quota, self.in_flight)
         return reply
 
-    def _heard(self, error: RequestError | None, started: float) -> None:
+    def _failed(self, error: RequestError, started: float) -> None:
         if isinstance(error, Throttled):
             self.tally.throttled += 1
         if not _is_silence(error):
@@ -132,7 +133,7 @@ class Channel:
             self._silences, self._silent_since = 1, started
 
 
-def _is_silence(error: RequestError | None) -> bool:
+def _is_silence(error: RequestError) -> bool:
     """Whether ``error`` is what a provider that is down looks like."""
     return isinstance(error, NotSent | LostAnswer) or (
         isinstance(error, UnexpectedAnswer) and (error.status or 0) >= _SERVER_ERROR

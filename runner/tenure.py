@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
 def uptime() -> float:
     """Return seconds that only go up, those of a suspended machine included where the system counts them."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+    return time.clock_gettime(_CLOCK)
 
 
 @dataclass(slots=True)
@@ -42,13 +45,15 @@ class Tenure:
         self._ended = True
         self._changed.set()
 
-    async def waited(self) -> bool:
-        """Return once it is good, and whether that took a renewal; LaneStopped when it will not be good again."""
-        waited = False
-        while self.clock() >= self._until:
+    @property
+    def good(self) -> bool:
+        """Whether it is good now."""
+        return self.clock() < self._until
+
+    async def renewed(self) -> None:
+        """Return once it is good; LaneStopped when it will not be good again."""
+        while not self.good:
             if self._ended:
                 raise LaneStopped("the lane is stopping, and its lease has run out")
             self._changed.clear()
             await self._changed.wait()
-            waited = True
-        return waited

@@ -17,9 +17,9 @@ class Clock:
         return self.now
 
 
-async def test_without_a_lease_it_is_always_good():
+def test_without_a_lease_it_is_always_good():
     """Where nothing is held, nobody waits."""
-    assert not await Tenure().waited()
+    assert Tenure().good
 
 
 async def test_a_sleeper_sends_nothing_before_a_renewal():
@@ -27,13 +27,14 @@ async def test_a_sleeper_sends_nothing_before_a_renewal():
     clock = Clock()
     tenure = Tenure(clock)
     tenure.extend(30.0)
-    assert not await tenure.waited()
+    assert tenure.good
     clock.now = 3600.0
-    sender = asyncio.create_task(tenure.waited())
+    sender = asyncio.create_task(tenure.renewed())
     await asyncio.sleep(0)
     assert not sender.done()
     tenure.extend(3630.0)
-    assert await sender
+    await sender
+    assert tenure.good
 
 
 async def test_a_lane_that_stops_sends_nothing_on_a_stale_lease():
@@ -42,7 +43,7 @@ async def test_a_lane_that_stops_sends_nothing_on_a_stale_lease():
     tenure = Tenure(clock)
     tenure.extend(30.0)
     clock.now = 31.0
-    sender = asyncio.create_task(tenure.waited())
+    sender = asyncio.create_task(tenure.renewed())
     await asyncio.sleep(0)
     tenure.end()
     with pytest.raises(LaneStopped):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runner.cli import loop
 from runner.cli.asking import Prompt, describe
 from runner.cli.options import AccountRate, Duration, World, global_options
 from runner.cli.signals import mind_signals
@@ -148,7 +148,7 @@ def _report(world: World, given: dict[str, Any], work: Callable[[Front], Corouti
     paths = [Path(path) for path in given["reports"]]
     for path in paths:
         reports.format_of(path)
-    report = asyncio.run(_minded(world, given, work))
+    report = loop.run(_minded(world, given, work))
     for path in paths:
         _save(report, path)
     if given["as_json"]:

@@ -7,6 +7,7 @@ Nothing here repeats a request or waits: the lane does that.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 GROUP = "teardown.providers"
+_NO_DIGITS = re.compile("[^0-9]+")
 
 Wanted: TypeAlias = "Mapping[str | None, Collection[str] | None]"
 """The numbers to look at by target; None in place of numbers means every number that is attached there."""
@@ -136,7 +138,7 @@ def canonical(number: object) -> str | None:
     """Return a provider's spelling of a number as E.164, or None when it is no number."""
     if not isinstance(number, str):
         return None
-    digits = "".join(character for character in number if character in "0123456789")
+    digits = _NO_DIGITS.sub("", number)
     return "+" + digits if digits else None
 
 

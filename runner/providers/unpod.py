@@ -7,7 +7,7 @@ detail shows the secrets of its provider configuration, of which only the id is 
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -129,11 +129,13 @@ class Unpod(UnpodReader):
     async def detach(self, target: str | None, number: str) -> None:
         """POST disconnect-provider; success is a 200 whose body names the bridge that was asked for."""
         path = _path(target) + "disconnect-provider/"
-        data = await self._http.post(path, partial(_data, kind=dict), {"phone_number": number})
-        if data.get("bridge_slug") != target or canonical(data.get("phone_number", number)) != number:
+        data = await self._http.post(path, _object, {"phone_number": number})
+        named = data.get("phone_number", number)
+        if data.get("bridge_slug") != target or (named != number and canonical(named) != number):
             raise UnexpectedAnswer("the success that was answered names another bridge or number", code="bad_answer")
 
 
+@lru_cache(maxsize=256)
 def _path(slug: str | None) -> str:
     return f"{_BRIDGES}{quote(slug or '', safe='')}/"
 
@@ -145,6 +147,11 @@ def _data(reply: Reply, kind: type) -> Any:
     if reply.status != _OK:
         raise UnexpectedAnswer(f"HTTP {reply.status} is no documented answer", status=reply.status)
     return expect(reply.body, kind, "data")
+
+
+def _object(reply: Reply) -> Row:
+    data: Row = _data(reply, dict)
+    return data
 
 
 def _rows(reply: Reply, slug: str | None) -> list[tuple[str, Row]]:
