@@ -1,6 +1,8 @@
 """A bench for every test, away from the developer's own config and state."""
 
 import os
+import sys
+import zlib
 
 import pytest
 from bench import Bench, serving
@@ -17,6 +19,13 @@ def _away_from_home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("E2E_TOKEN", TOKEN)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _both_event_loops(request, monkeypatch):
+    """Every second test runs as where uvloop is not installed; which ones depends on nothing but their names."""
+    if zlib.crc32(request.node.nodeid.encode()) % 2:
+        monkeypatch.setitem(sys.modules, "uvloop", None)
 
 
 @pytest.fixture

@@ -99,7 +99,8 @@ def test_log_format_json(bench):
 )
 def test_log_level(bench, options, shown):
     """How much of the log the console shows; by default warnings only."""
-    plan, _ = bench.sales(1)
+    plan, listed = bench.sales(1)
+    bench.faults.script(listed[0], ["http_500_before"])
     err = call("run", plan, "--yes", *options).err
     assert {event for event in ("run.started", "number.finished", "number.attempt") if event in err} == shown
 
