@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from runner.config import Account, Settings
     from runner.config import load as load_config
     from runner.errors import BusyError, InputError, LedgerError, Problem, TeardownError
-    from runner.operate import Front, find_resumable, resume, start
+    from runner.finding import find_resumable
+    from runner.operate import Front, resume, start
     from runner.plan import Group, Plan
     from runner.plan import load as load_plan
     from runner.policy import Guards, Rate, RetryPolicy, Window
@@ -50,7 +51,8 @@ _HOMES = {
     "runner.begin": ("Options",),
     "runner.config": ("Account", "Settings"),
     "runner.errors": ("BusyError", "InputError", "LedgerError", "Problem", "TeardownError"),
-    "runner.operate": ("Front", "find_resumable", "resume", "start"),
+    "runner.finding": ("find_resumable",),
+    "runner.operate": ("Front", "resume", "start"),
     "runner.plan": ("Group", "Plan"),
     "runner.policy": ("Guards", "Rate", "RetryPolicy", "Window"),
     "runner.report": ("Report", "ReportError"),

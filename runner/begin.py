@@ -7,13 +7,13 @@ import secrets
 import socket
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import InputError
 from runner.model import Skipped, State
 from runner.policy import Batch, Guards, Window
 from runner.records import NewTarget, RunRecord, Settled
+from runner.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -90,7 +90,7 @@ def begin(ledger: Ledger, run_id: str, plan: Plan, options: Options, now: float)
         ending=None,
         signal=None,
         notes=(),
-        version=version("teardown"),
+        version=VERSION,
         host=socket.gethostname(),
         user=_user(),
     )

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, TextIO
 from runner import log, providers
 from runner.begin import Options, Rules, begin, new_run_id
 from runner.errors import InputError
+from runner.finding import opened, resumable
 from runner.holding import holding
-from runner.ledger import Ledger
 from runner.opening import known_secrets
 from runner.progress import NoProgress, Progress
 from runner.report import Report, ReportUnwritable, save_all
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from runner.config import Account, Credentials, Settings
+    from runner.ledger import Ledger
     from runner.log import ConsoleFormat, Log
     from runner.plan import Plan
     from runner.preview import Preview
-    from runner.records import RunRecord
     from runner.state import StateFolder
 
 
@@ -82,58 +82,6 @@ async def resume(run_id: str, settings: Settings, state: StateFolder, options: O
         with job.held():
             ledger.reopen(record.id)
             return await _perform(job)
-
-
-def find_resumable(state: StateFolder, run_id: str | None, *, retry_failed: bool) -> RunRecord:
-    """Return the run to go on with, the newest unfinished one by default; InputError when there is nothing to do."""
-    if not state.ledger.exists():
-        raise InputError(f"there is nothing to resume: {state.path} holds no runs")
-    with opened(state) as ledger:
-        return resumable(ledger, run_id, retry_failed=retry_failed)
-
-
-def other_runs(state: StateFolder, plan: Plan) -> list[str]:
-    """Return the ids of unfinished runs of the same plan, newest first."""
-    if not state.ledger.exists():
-        return []
-    with opened(state) as ledger:
-        unfinished = ledger.history.unfinished()
-        return [run.id for run in unfinished if run.plan_name == plan.name or run.plan_sha256 == plan.sha256]
-
-
-def resumable(ledger: Ledger, run_id: str | None, *, retry_failed: bool) -> RunRecord:
-    """Return the run to go on with, the newest unfinished one by default; InputError when there is nothing to do."""
-    if run_id is None:
-        unfinished = ledger.history.unfinished(troubled=retry_failed)
-        if not unfinished:
-            raise InputError("there is nothing to resume: every run of this state folder is finished")
-        return unfinished[0]
-    record = find_run(ledger, run_id)
-    if record.dry_run or record.sandbox:
-        kind = "a dry run" if record.dry_run else "a rehearsal against a sandbox that is gone"
-        raise InputError(f"run {run_id} cannot be resumed: it was {kind}; start a new one")
-    if not ledger.history.is_open(run_id, troubled=retry_failed):
-        mend = "" if retry_failed else "; --retry-failed takes up what failed"
-        raise InputError(f"run {run_id} has nothing to resume{mend}")
-    return record
-
-
-@contextmanager
-def opened_for(state: StateFolder, run_id: str) -> Iterator[Ledger]:
-    """Open the ledger that holds a run; InputError when the folder holds no runs at all, or not this one."""
-    if not state.ledger.exists():
-        raise InputError(f"there is no run {run_id!r}: {state.path} holds no runs")
-    with opened(state) as ledger:
-        find_run(ledger, run_id)
-        yield ledger
-
-
-def find_run(ledger: Ledger, run_id: str) -> RunRecord:
-    """Return a run; InputError when the ledger has no such run."""
-    try:
-        return ledger.history.run(run_id)
-    except KeyError:
-        raise InputError(f"there is no run {run_id!r} in {ledger.path}; `teardown status` lists them") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,16 +149,6 @@ def _logged(job: _Job) -> Iterator[Log]:
         yield opened
     finally:
         opened.close()
-
-
-@contextmanager
-def opened(state: StateFolder) -> Iterator[Ledger]:
-    """Open the ledger of a state folder; raises LedgerError."""
-    ledger = Ledger(state.ledger)
-    try:
-        yield ledger
-    finally:
-        ledger.close()
 
 
 def _accounts(

@@ -9,13 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli import loop
-from runner.cli.asking import Prompt, describe
 from runner.cli.options import AccountRate, Duration, World, global_options
-from runner.cli.signals import mind_signals
 from runner.cli.streams import give_up_stdout
 from runner.errors import InputError
-from runner.log import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -96,7 +92,8 @@ def run_command(world: World, /, plan: str, **given: Any) -> int:
 @click.pass_obj
 def resume_command(world: World, /, run_id: str | None, **given: Any) -> int:
     """Go on with an interrupted run (default: the newest unfinished one)."""
-    from runner.operate import find_resumable, resume  # noqa: PLC0415 - heavy, and only for runs
+    from runner.finding import find_resumable
+    from runner.operate import resume
 
     settings, state, options = world.settings(), world.state(), _options_of(given)
     record = find_resumable(state, run_id, retry_failed=options.retry_failed)
@@ -105,8 +102,9 @@ def resume_command(world: World, /, run_id: str | None, **given: Any) -> int:
 
 
 def _act(world: World, given: dict[str, Any], path: str) -> int:
-    from runner import plan as plans  # noqa: PLC0415 - heavy, and only for runs
-    from runner.operate import other_runs, start  # noqa: PLC0415 - heavy, and only for runs
+    from runner import plan as plans
+    from runner.finding import other_runs
+    from runner.operate import start
 
     _check_terminal(given)
     options, state = _options_of(given), world.state()
@@ -134,8 +132,8 @@ def _act(world: World, given: dict[str, Any], path: str) -> int:
 async def _rehearse(
     plan: Plan, settings: Settings | None, state: StateFolder, options: Options, *, front: Front, given: dict[str, Any]
 ) -> Report:
-    from runner.operate import start  # noqa: PLC0415 - heavy, and only for runs
-    from runner.rehearsal import rehearsal  # noqa: PLC0415 - the sandbox is a server
+    from runner.operate import start
+    from runner.rehearsal import rehearsal
 
     async with rehearsal(plan, settings, faults=given["faults"], seed=given["seed"]) as sandboxed:
         return await start(plan, sandboxed, state, options, front)
@@ -143,7 +141,8 @@ async def _rehearse(
 
 def _report(world: World, given: dict[str, Any], work: Callable[[Front], Coroutine[Any, Any, Report]]) -> int:
     """Do the work with signals minded, then show and write its report, and return the exit code that it says."""
-    from runner import report as reports  # noqa: PLC0415 - heavy, and only for runs
+    from runner import report as reports
+    from runner.cli import loop
 
     paths = [Path(path) for path in given["reports"]]
     for path in paths:
@@ -160,7 +159,7 @@ def _report(world: World, given: dict[str, Any], work: Callable[[Front], Corouti
 
 def _write(report: Report) -> None:
     """Write the report to stdout; a reader that leaves early changes nothing about what became of the numbers."""
-    from runner import report as reports  # noqa: PLC0415 - heavy, and only for runs
+    from runner import report as reports
 
     try:
         reports.write(report, "json", sys.stdout)
@@ -171,7 +170,8 @@ def _write(report: Report) -> None:
 
 def _save(report: Report, path: Path) -> None:
     """Write a report file; one that cannot be written changes nothing about what became of the numbers."""
-    from runner import report as reports  # noqa: PLC0415 - heavy, and only for runs
+    from runner import report as reports
+    from runner.log import plain
 
     try:
         reports.save(report, path)
@@ -181,8 +181,10 @@ def _save(report: Report, path: Path) -> None:
 
 
 async def _minded(world: World, given: dict[str, Any], work: Callable[[Front], Coroutine[Any, Any, Report]]) -> Report:
-    from runner import progress  # noqa: PLC0415 - heavy, and only for runs
-    from runner.operate import Front, approve  # noqa: PLC0415 - heavy, and only for runs
+    from runner import progress
+    from runner.cli.asking import Prompt, describe
+    from runner.cli.signals import mind_signals
+    from runner.operate import Front, approve
 
     enabled = not given["no_progress"] and world.verbosity >= 0
     display = progress.choose(sys.stderr, enabled=enabled, color=world.color, clock=time.monotonic)
@@ -213,7 +215,7 @@ def _check_terminal(given: dict[str, Any]) -> None:
 
 
 def _options_of(given: dict[str, Any]) -> Options:
-    from runner.begin import Options  # noqa: PLC0415 - heavy, and only for runs
+    from runner.begin import Options
 
     if given.get("faults") and not given.get("sandbox"):
         raise InputError("--faults: goes with --sandbox only")

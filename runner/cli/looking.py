@@ -12,10 +12,10 @@ import click
 
 from runner.cli.options import World, global_options
 from runner.errors import InputError, Problem
-from runner.log import plain
 
 if TYPE_CHECKING:
     from runner.report import Report
+    from runner.state import StateFolder
 
 
 @click.command("validate")
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def validate_command(world: World, plan: str) -> None:
     """Check PLAN offline: schema, numbers, duplicates, guards; every problem with its place."""
-    from runner import plan as plans  # noqa: PLC0415 - only this command and runs need it
+    from runner import plan as plans
 
     problems: list[Problem] = []
     accounts = guards = None
@@ -54,16 +54,21 @@ def validate_command(world: World, plan: str) -> None:
 @click.pass_obj
 def status_command(world: World, run_id: str | None, *, as_json: bool) -> None:
     """List the runs of the ledger, or show one in detail."""
-    from runner.operate import find_run, opened  # noqa: PLC0415 - heavy
-    from runner.report import fold, summary  # noqa: PLC0415 - heavy
-    from runner.watch import is_live, standing  # noqa: PLC0415 - heavy
-
-    state, now = world.state(), time.time()
+    state = world.state()
     if not state.ledger.exists():
         if run_id:
             raise InputError(f"there is no run {run_id!r}: {state.path} holds no runs")
         click.echo('{"runs": []}' if as_json else f"no runs in {state.path}")
         return
+    _print_runs(world, state, run_id, as_json=as_json)
+
+
+def _print_runs(world: World, state: StateFolder, run_id: str | None, *, as_json: bool) -> None:
+    from runner.finding import find_run, opened
+    from runner.report import fold, summary
+    from runner.watch import is_live, standing
+
+    now = time.time()
     with opened(state) as ledger:
         wanted = [find_run(ledger, run_id)] if run_id else ledger.history.runs()
         if as_json:
@@ -86,8 +91,8 @@ def status_command(world: World, run_id: str | None, *, as_json: bool) -> None:
 @click.pass_obj
 def report_command(world: World, run_id: str, form: Any, *, as_json: bool, output: str | None) -> None:
     """Make the report of a run again, from the ledger."""
-    from runner import report as reports  # noqa: PLC0415 - heavy
-    from runner.operate import opened_for  # noqa: PLC0415 - heavy
+    from runner import report as reports
+    from runner.finding import opened_for
 
     form = "json" if as_json else form
     with opened_for(world.state(), run_id) as ledger:
@@ -101,7 +106,7 @@ def report_command(world: World, run_id: str, form: Any, *, as_json: bool, outpu
 
 
 def _save(report: Report, path: Path, form: Any) -> None:
-    from runner import report as reports  # noqa: PLC0415 - heavy
+    from runner import report as reports
 
     try:
         reports.save(report, path, form)
@@ -114,7 +119,7 @@ def _save(report: Report, path: Path, form: Any) -> None:
 @global_options
 def providers_command(*, as_json: bool) -> None:
     """List the providers installed, and what each can do."""
-    from runner import providers  # noqa: PLC0415 - loads every provider
+    from runner import providers
 
     specs = providers.installed().values()
     if as_json:
@@ -130,17 +135,21 @@ def providers_command(*, as_json: bool) -> None:
 @global_options
 def schema_command(what: str) -> None:
     """Print the JSON Schema of plans, configs or reports."""
-    from importlib import import_module  # noqa: PLC0415 - only here
+    from importlib import import_module
 
     click.echo(json.dumps(import_module(f"runner.{what}").json_schema(), indent=2))
 
 
 def _print_run(run: dict[str, Any]) -> None:
+    from runner.log import plain
+
     click.echo(plain(f"{run['id']}  {run['status']:<12} {run['plan']['name']}  {_counts(run)}"))
 
 
 def _print_live(run: dict[str, Any]) -> None:
     """Show how a run stands that goes on in another process."""
+    from runner.log import plain
+
     _print_run(run)
     if run["command"]:
         click.echo(plain(f"  {run['command']}{': ' + run['command_reason'] if run['command_reason'] else ''}"))

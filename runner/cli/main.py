@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
 from runner.cli.options import World, global_options
 from runner.cli.streams import Forgiving, give_up_stdout
-from runner.errors import BusyError, InputError, LedgerError, RecordingFailed, StepRefused, TeardownError
+from runner.version import VERSION
+
+if TYPE_CHECKING:
+    from runner.errors import TeardownError
 
 _COMMANDS = {
     "validate": "looking",
@@ -28,7 +31,6 @@ _COMMANDS = {
     "sandbox": "serving",
 }
 _BUG = 1
-_CODES = {InputError: 2, StepRefused: 1, RecordingFailed: 5, LedgerError: 2, BusyError: 75}
 _SIGINT = 130
 
 
@@ -59,7 +61,7 @@ class Commands(click.Group):
 
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="teardown", message="%(prog)s %(version)s")
+@click.version_option(VERSION, message="%(prog)s %(version)s")
 @global_options
 @click.pass_context
 def teardown(context: click.Context) -> None:
@@ -85,6 +87,8 @@ def _run() -> int:
 
 def _explain(error: Exception) -> int:
     """Say what went wrong, and return the exit code for it."""
+    from runner.errors import TeardownError
+
     match error:
         case ExceptionGroup():
             return _explain(error.exceptions[0])
@@ -95,16 +99,28 @@ def _explain(error: Exception) -> int:
             return _SIGINT
         case TeardownError():
             _say_all(str(error))
-            return next((code for kind, code in _CODES.items() if isinstance(error, kind)), _BUG)
+            return _code_of(error)
         case _:
-            frame = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"{os.path.basename(frame.filename)}:{frame.lineno}"  # noqa: PTH119 - a name, not a path
-            _say_all(f"a bug in teardown ({type(error).__name__} in {where}); please report it")
+            _say_all(f"a bug in teardown ({type(error).__name__} in {_place_of(error)}); please report it")
             return _BUG
 
 
+def _code_of(error: TeardownError) -> int:
+    from runner.errors import BusyError, InputError, LedgerError, RecordingFailed, StepRefused
+
+    codes = {InputError: 2, StepRefused: _BUG, RecordingFailed: 5, LedgerError: 2, BusyError: 75}
+    return next((code for kind, code in codes.items() if isinstance(error, kind)), _BUG)
+
+
+def _place_of(error: Exception) -> str:
+    import traceback
+
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{os.path.basename(frame.filename)}:{frame.lineno}"  # noqa: PTH119 - a name, not a path
+
+
 def _say_all(text: str) -> None:
-    from runner.log import plain  # noqa: PLC0415 - only when something went wrong
+    from runner.log import plain
 
     for line in text.splitlines():
         click.echo(f"error: {plain(line)}", err=True)

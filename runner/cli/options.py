@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from runner.cli.streams import Forgiving
-from runner.policy import Rate, parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runner.config import Settings
+    from runner.policy import Rate
     from runner.state import StateFolder
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -31,7 +31,7 @@ class World:
 
     def settings(self) -> Settings:
         """Load the config; InputError with every problem."""
-        from runner import config  # noqa: PLC0415 - commands that need no config start without it
+        from runner import config
 
         settings = config.load(config.find(self.given.get("config"), os.environ), os.environ)
         if settings.log.numbers == "masked" and isinstance(sys.stderr, Forgiving):
@@ -43,13 +43,13 @@ class World:
     @property
     def has_config(self) -> bool:
         """Whether there is a config at all."""
-        from runner import config  # noqa: PLC0415 - as above
+        from runner import config
 
         return config.find(self.given.get("config"), os.environ) is not None
 
     def state(self) -> StateFolder:
         """Return the state folder, made or not."""
-        from runner.state import StateFolder  # noqa: PLC0415 - as above
+        from runner.state import StateFolder
 
         return StateFolder.find(self.given.get("state_dir"), os.environ)
 
@@ -76,7 +76,7 @@ class World:
     def say(self, text: str) -> None:
         """Tell a human something, unless they asked for quiet."""
         if self.verbosity >= 0:
-            from runner.log import plain  # noqa: PLC0415 - as above
+            from runner.log import plain
 
             click.echo("\n".join(plain(line) for line in text.splitlines()), err=True)
 
@@ -112,6 +112,8 @@ class Duration(click.ParamType[float]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return seconds."""
+        from runner.policy import parse_duration
+
         try:
             seconds = parse_duration(str(value))
         except ValueError as error:
@@ -121,13 +123,15 @@ class Duration(click.ParamType[float]):
         return seconds
 
 
-class AccountRate(click.ParamType[tuple[str, Rate]]):
+class AccountRate(click.ParamType["tuple[str, Rate]"]):
     """``ACCOUNT=5/s``."""
 
     name = "account=rate"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Rate]:
         """Return the account and its rate."""
+        from runner.policy import Rate
+
         account, separator, rate = str(value).partition("=")
         if not (account and separator):
             self.fail(f"{value!r} is not ACCOUNT=RATE, like unpod-main=5/s", param, ctx)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import click
 
 from runner.cli.options import global_options
@@ -22,8 +20,10 @@ def sandbox_command(
     *, path: str | None, host: str, port: int, faults: str | None, seed: int, rate_limit: int | None
 ) -> None:
     """Serve a local provider that answers as the documented ones do, until it is interrupted."""
-    from runner import plan as plans  # noqa: PLC0415 - heavy
-    from runner import sandbox  # noqa: PLC0415 - a server
+    import asyncio
+
+    from runner import plan as plans
+    from runner import sandbox
 
     seeded = sandbox.World.from_plan(plans.load(path).groups) if path else sandbox.World.example()
     limits = {"unpod": rate_limit, "videosdk": rate_limit} if rate_limit else None

@@ -44,8 +44,8 @@ def stop_command(world: World, run_id: str, reason: str | None) -> None:
 
 
 def _steer(world: World, run_id: str, command: Command, reason: str | None) -> None:
-    from runner.operate import opened_for  # noqa: PLC0415 - heavy
-    from runner.watch import steer  # noqa: PLC0415 - heavy
+    from runner.finding import opened_for
+    from runner.watch import steer
 
     with opened_for(world.state(), run_id) as ledger:
         steer(ledger, run_id, command, reason, time.time())

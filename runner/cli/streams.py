@@ -6,8 +6,6 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from runner.log import mask_text
-
 if TYPE_CHECKING:
     from typing import TextIO
 
@@ -22,13 +20,19 @@ class Forgiving:
 
     def write(self, text: str) -> int:
         """Write ``text`` if that still goes anywhere."""
-        shown = mask_text(text) if self.masked else text
+        shown = self._masked(text) if self.masked else text
         try:
             if not self._lost:
                 self._stream.write(shown)
         except OSError:
             self._lost = True
         return len(text)
+
+    @staticmethod
+    def _masked(text: str) -> str:
+        from runner.log import mask_text
+
+        return mask_text(text)
 
     def flush(self) -> None:
         """Flush if that still goes anywhere."""
