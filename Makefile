@@ -54,8 +54,10 @@ clean:
 
 .venv/runtime.stamp: .venv/created.stamp pyproject.toml constraints.txt
 	@$(PIP) install --constraint constraints.txt --editable .
+	@$(BIN)/python -m compileall -q runner
 	@touch $@
 
 .venv/dev.stamp: .venv/created.stamp pyproject.toml constraints.txt
 	@$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/python -m compileall -q runner
 	@touch .venv/runtime.stamp $@

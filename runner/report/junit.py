@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from itertools import groupby
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import quoteattr
 
 from runner.report.words import where, why
 
@@ -70,4 +69,6 @@ def _counts(outcomes: Counter[str]) -> str:
 
 
 def _attribute(text: str) -> str:
+    from xml.sax.saxutils import quoteattr  # noqa: PLC0415 - it imports an HTTP client, and few reports are for JUnit
+
     return quoteattr(_NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text))
