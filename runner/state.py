@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
+from runner.durable import make_folder
 from runner.errors import InputError, LedgerError
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class StateFolder:
 
 def _make(folder: Path) -> None:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
         owner = folder.stat().st_uid
     except OSError as error:
         raise LedgerError(f"{folder} cannot be made: {error.strerror}; give another --state-dir") from error

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
+from runner.durable import make_folder, sync_folder
 from runner.errors import InputError
 from runner.report.fold import ReportError
 from runner.report.html import Html
@@ -58,7 +59,7 @@ def save_all(report: Report, folder: Path) -> None:
     Raises ReportUnwritable.
     """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as error:
         raise _unwritable(folder, error) from error
     names: dict[str, MakeWriter] = {"report.json": Json, "report.html": Html, "detached.csv": DetachedCsv}
@@ -116,6 +117,7 @@ def _beside(path: Path) -> Iterator[TextIO]:
             stream.flush()
             os.fsync(handle)
         Path(name).replace(path)
+        sync_folder(path.parent)
     except BaseException:
         with suppress(OSError):
             Path(name).unlink()
