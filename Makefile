@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 FAULTS := lost_after=6%,lost_before=4%,http_500_after=4%,http_400_after=3%,http_429=1%:1s
 
-.PHONY: help demo test soak check clean
+.PHONY: help demo test soak bench check clean
 .DELETE_ON_ERROR:
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo "make test    run every test, and show what of the package they do not reach"
 	@echo "make check   ruff, mypy and the layers of imports"
 	@echo "make soak    the kill, fault and memory tests at full length; takes half an hour"
+	@echo "make bench   what a number costs, against a bare loop and others: make bench NUMBERS=2000 REPEATS=1 is quick"
 	@echo "make clean   remove the environment and everything else that was made here"
 
 demo: .venv/runtime.stamp
@@ -32,6 +33,9 @@ soak: .venv/dev.stamp
 	TEARDOWN_SOAK_KILLS=140 TEARDOWN_SOAK_NUMBERS=200000 $(BIN)/python -m pytest -rP \
 		tests/faults tests/e2e/test_kill.py tests/e2e/test_machine.py tests/e2e/test_memory.py
 
+bench: .venv/bench.stamp
+	@$(BIN)/python -m benchmarks $(if $(NUMBERS),--numbers $(NUMBERS)) $(if $(REPEATS),--repeats $(REPEATS))
+
 check: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -40,7 +44,7 @@ check: .venv/dev.stamp
 
 clean:
 	rm -rf .venv .demo build dist *.egg-info .coverage .coverage.* .hypothesis \
-		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+		benchmarks/results benchmarks/clients/node_modules .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 .venv/created.stamp:
 	@command -v $(PYTHON) >/dev/null || { \
@@ -60,4 +64,8 @@ clean:
 .venv/dev.stamp: .venv/created.stamp pyproject.toml constraints.txt
 	@$(PIP) install --constraint constraints.txt --editable '.[dev]'
 	@$(BIN)/python -m compileall -q runner
+	@touch .venv/runtime.stamp $@
+
+.venv/bench.stamp: .venv/created.stamp pyproject.toml constraints.txt
+	@$(PIP) install --constraint constraints.txt --editable '.[bench]'
 	@touch .venv/runtime.stamp $@

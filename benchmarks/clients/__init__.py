@@ -1,0 +1,1 @@
+"""The others: what one would write, or take, instead of the runner."""
