@@ -8,8 +8,6 @@ import os
 import platform
 import subprocess
 import sys
-import tempfile
-import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-RESULTS = Path(__file__).parent / "results"
+_RESULTS = Path(__file__).parent / "results"
+_LAUNCHER = Path(__file__).parent / "launcher.py"
 _TAIL = 2000
 
 
@@ -34,10 +33,11 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much to measure: ``numbers`` is null where the question's own size is wanted."""
+    """How much to measure: ``numbers`` in a run, null where the question's own size is wanted; ``runs`` in a ledger."""
 
     numbers: int | None
     repeats: int
+    runs: int = 10
 
     def of(self, default: int) -> int:
         """Return the size that was asked for, else the question's own."""
@@ -57,23 +57,13 @@ class Answer:
 
 def run(command: Sequence[str | Path], environ: Mapping[str, str] | None = None) -> Usage:
     """Run ``command`` to its end and return what it used; SystemExit with its last words when it failed."""
-    with tempfile.TemporaryFile() as words:
-        started = time.perf_counter()
-        process = subprocess.Popen(
-            [str(word) for word in command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=words,
-            env=os.environ | dict(environ or {}),
-        )
-        _, status, used = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            words.seek(0)
-            said = words.read().decode(errors="replace")[-_TAIL:]
-            raise SystemExit(f"{' '.join(map(str, command))[:_TAIL]} ended with {process.returncode}:\n{said}")
-    return Usage(used.ru_utime + used.ru_stime, wall, used.ru_maxrss)
+    words = [str(word) for word in command]
+    launched = [sys.executable, "-I", "-S", str(_LAUNCHER), *words]
+    done = subprocess.run(launched, capture_output=True, text=True, check=True, env=os.environ | dict(environ or {}))
+    cpu, wall, peak, code = done.stdout.split()
+    if code != "0":
+        raise SystemExit(f"{' '.join(words)[:_TAIL]} ended with {code}:\n{done.stderr[-_TAIL:]}")
+    return Usage(float(cpu), float(wall), int(peak))
 
 
 def interleaved(work: Mapping[str, Callable[[], Usage]], repeats: int) -> dict[str, list[Usage]]:
@@ -111,9 +101,9 @@ def show(answer: Answer) -> str:
     return "\n".join([f"## {answer.title}", "", table(answer.rows), "", *answer.notes])
 
 
-def save(answer: Answer, size: Size) -> None:
-    """Write an answer to benchmarks/results, with the machine and the moment."""
-    RESULTS.mkdir(exist_ok=True)
+def save(answer: Answer, size: Size, folder: Path) -> None:
+    """Write an answer to ``folder``, with the machine and the moment."""
+    folder.mkdir(exist_ok=True)
     content = {
         "question": answer.question,
         "title": answer.title,
@@ -125,7 +115,7 @@ def save(answer: Answer, size: Size) -> None:
         "notes": answer.notes,
     }
     text = json.dumps(content, indent=1, ensure_ascii=False)
-    (RESULTS / f"{answer.question}.json").write_text(text + "\n", encoding="utf-8")
+    (folder / f"{answer.question}.json").write_text(text + "\n", encoding="utf-8")
 
 
 def ask(*questions: Callable[[Size], Answer]) -> None:
@@ -133,8 +123,13 @@ def ask(*questions: Callable[[Size], Answer]) -> None:
     parser = argparse.ArgumentParser(description="Measure the runner; see docs/performance.md.")
     parser.add_argument("--numbers", type=int, help="numbers in a run (default: each question's own)")
     parser.add_argument("--repeats", type=int, default=5, help="turns of every client (default: 5)")
-    size = Size(**vars(parser.parse_args()))
-    answers = [question(size) for question in questions]
-    for answer in answers:
-        save(answer, size)
+    parser.add_argument("--runs", type=int, default=10, help="runs in the ledger that is read (default: 10)")
+    parser.add_argument("--results", type=Path, default=_RESULTS, help="folder for the figures as JSON")
+    options = vars(parser.parse_args())
+    folder = options.pop("results")
+    size = Size(**options)
+    answers = []
+    for question in questions:
+        answers.append(question(size))
+        save(answers[-1], size, folder)
     print("\n\n".join(map(show, answers)))

@@ -36,7 +36,8 @@ class World:
     def reset(self) -> dict[str, Any]:
         """Attach everything again and count from nought."""
         self.gone: set[str] = set()
-        self.connections = self.repeated = self.reads = 0
+        self.connections = self.repeated = 0
+        self.sample = b""
         self.read_at: list[float] = []
         self.detached_at: list[float] = []
         return {}
@@ -50,15 +51,18 @@ class World:
             "reads": len(self.read_at),
             "connections": self.connections - 1,  # the one that asks
             "busiest_second": busiest(times),
+            "sample": self.sample.decode(),
             "detaching_s": self.detached_at[-1] - self.detached_at[0] if self.detached_at else 0.0,
         }
 
-    def answer(self, method: str, path: str, body: bytes) -> Any:
-        """Return the document for a request."""
-        path, _, query = path.partition("?")
+    def answer(self, request: bytes, body: bytes) -> Any:
+        """Return the document for a whole request with this body; the newest detach is kept as a sample."""
+        method, target, _ = request.decode().split(" ", 2)
+        path, _, query = target.partition("?")
         if path.startswith("/control/"):
             return {"reset": self.reset, "counts": self.counts}[path.removeprefix("/control/")]()
         if method == "POST":
+            self.sample = request
             return self._detach(path, orjson.loads(body))
         self.read_at.append(time.monotonic())
         if path.startswith(_PHONES):
@@ -144,9 +148,8 @@ class Connection(asyncio.Protocol):
             if len(self._waiting) < end + 4 + size:
                 return
             body = self._waiting[end + 4 : end + 4 + size]
-            method, path, _ = self._waiting.split(b" ", 2)
-            self._waiting = self._waiting[end + 4 + size :]
-            content = orjson.dumps(self._world.answer(method.decode(), path.decode(), body))
+            request, self._waiting = self._waiting[: end + 4 + size], self._waiting[end + 4 + size :]
+            content = orjson.dumps(self._world.answer(request, body))
             self._write(
                 b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(content)
             )
