@@ -13,13 +13,14 @@ from benchmarks.workload import Workload
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-RATES = (10, 50, 100, 500, 2000)
-_SECONDS = 6
+RATES = {10: 20, 50: 12, 100: 10, 500: 8, 2000: 6}
+"""Requests per second, and for how many seconds: the slower, the longer, or the two ends weigh too much."""
+
 _LEAST_SECONDS = 2
 
 
 def rate(size: Size) -> Answer:
-    """Detach at each rate for some seconds; every request of the run counts, looks included."""
+    """Detach at each rate for some seconds; in a busy second every request counts, looks included."""
     rates = [each for each in RATES if _count(each, size) >= _LEAST_SECONDS * each]
     rows = list(map(partial(_row, size=size), rates))
     shown = [{name: value for name, value in row.items() if not name.startswith("_")} for row in rows]
@@ -30,7 +31,7 @@ def rate(size: Size) -> Answer:
 
 
 def _count(per_second: int, size: Size) -> int:
-    return min(size.of(_SECONDS * per_second), _SECONDS * per_second)
+    return min(size.of(RATES[per_second] * per_second), RATES[per_second] * per_second)
 
 
 def _row(per_second: int, size: Size) -> Mapping[str, Any]:
