@@ -21,7 +21,8 @@ def main(url: str, field: str, concurrency: int, listed: str, headers: str) -> N
 
     def post(line: str) -> int:
         path, number = line.split()
-        return session.post(url + path, data=json.dumps({field: number}), timeout=30).status_code
+        status: int = session.post(url + path, data=json.dumps({field: number}), timeout=30).status_code
+        return status
 
     with Path(listed).open(encoding="utf-8") as lines, ThreadPoolExecutor(concurrency) as pool:
         if set(pool.map(post, lines)) != {200}:
