@@ -1,4 +1,4 @@
-"""All questions, one after the other, and the answers together."""
+"""All questions, one after the other."""
 
 from benchmarks.cost import cost
 from benchmarks.counts import counts

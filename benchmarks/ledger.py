@@ -46,7 +46,7 @@ def ledger(size: Size) -> Answer:
             for state in (alone, many):
                 command = (sys.executable, "-m", "runner", *words, "--state-dir", state.path)
                 work[f"{what} in {state.path.name}"] = partial(run, command)
-        used = {name: [usage.wall_s * 1000 for usage in each] for name, each in interleaved(work, size.repeats).items()}
+        used = {name: [usage.cpu_s * 1000 for usage in each] for name, each in interleaved(work, size.repeats).items()}
         weight = many.ledger.stat().st_size / 2**20
     rows, figures = [], {}
     for what in commands:
@@ -55,8 +55,8 @@ def ledger(size: Size) -> Answer:
         rows.append(
             {
                 "command": f"teardown {what}",
-                "ms, one run": spread(few, 0),
-                f"ms, {size.runs} runs": spread(most, 0),
+                "CPU ms, one run": spread(few, 0),
+                f"CPU ms, {size.runs} runs": spread(most, 0),
                 "ratio": spread(ratios(most, few)),
             }
         )
@@ -86,7 +86,7 @@ def _fill_run(book: Ledger, run_id: str, at: float, count: int) -> None:
     while block := book.claim(run_id, _ACCOUNT, after=last, upto=1 << 62, most=_AT_ONCE):
         last = block[-1][0]
         book.record(
-            [Attempt(item, at, 20.0, None) for item, _ in block],
+            [Attempt(item, at, 20.0, 200, None) for item, _ in block],
             [Settled(item, Detached("response"), at + 1, 1, verified=True) for item, _ in block],
         )
     book.finish(run_id, at + 1, "finished", None, ())

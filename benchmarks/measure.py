@@ -119,7 +119,7 @@ def save(answer: Answer, size: Size, folder: Path) -> None:
 
 
 def ask(*questions: Callable[[Size], Answer]) -> None:
-    """Put questions as the command line says, save the answers, and print them together."""
+    """Put questions as the command line says, and save and print each answer as it comes."""
     parser = argparse.ArgumentParser(description="Measure the runner; see docs/performance.md.")
     parser.add_argument("--numbers", type=int, help="numbers in a run (default: each question's own)")
     parser.add_argument("--repeats", type=int, default=5, help="turns of every client (default: 5)")
@@ -128,8 +128,7 @@ def ask(*questions: Callable[[Size], Answer]) -> None:
     options = vars(parser.parse_args())
     folder = options.pop("results")
     size = Size(**options)
-    answers = []
     for question in questions:
-        answers.append(question(size))
-        save(answers[-1], size, folder)
-    print("\n\n".join(map(show, answers)))
+        answer = question(size)
+        save(answer, size, folder)
+        print(show(answer), end="\n\n", flush=True)
