@@ -8,12 +8,51 @@ first of these questions comes up.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from functools import cache
+from typing import TYPE_CHECKING, overload
+
+if TYPE_CHECKING:
+    from array import array
 
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _PATTERN = re.compile(r"\+[1-9][0-9]{0,13}\*")
 _LONGEST = 60
 _MEND = "write `+`, the country code and the number: 7 to 15 digits"
+
+
+class NumberList(Sequence[str]):
+    """E.164 numbers at eight bytes each; reads as a sequence of text, and equals any that holds the same.
+
+    ``digits`` are their digits as whole numbers, in an array of type ``Q``.
+    """
+
+    __slots__ = ("_digits",)
+
+    def __init__(self, digits: array[int]) -> None:
+        self._digits = digits
+
+    def __len__(self) -> int:
+        return len(self._digits)
+
+    def __iter__(self) -> Iterator[str]:
+        return map("+%d".__mod__, self._digits)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> NumberList: ...
+    def __getitem__(self, index: int | slice) -> str | NumberList:
+        found = self._digits[index]
+        return f"+{found}" if isinstance(found, int) else NumberList(found)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(str.__eq__, self, other))
+
+    __hash__ = None  # type: ignore[assignment] # it may equal a list
+
+    def __repr__(self) -> str:
+        return f"NumberList({list(self)})"
 
 
 def is_e164(text: str) -> bool:
@@ -28,7 +67,7 @@ def is_pattern(text: str) -> bool:
 
 def check(text: str) -> str | None:
     """One sentence with the mend when ``text`` is not E.164, with the number that was meant where it shows."""
-    if is_e164(text):
+    if _E164.fullmatch(text):
         return None
     shown = repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
     if meant := suggest(text):
@@ -52,13 +91,11 @@ def doubt(number: str) -> str | None:
     Judges the country calling code, the length and the digits that a number there can begin with. Numbers that are
     merely not handed out, such as the fictional +14155550101, are not doubted.
     """
-    for digits in (1, 2, 3):
-        if plan := _numbering_plan(int(number[1 : 1 + digits])):
-            lengths, pattern = plan
-            rest = number[1 + digits :]
-            if len(rest) in lengths and pattern.fullmatch(rest):
-                return None
-            return f"the numbering plan of country code +{number[1 : 1 + digits]} has no number like {number}; check it"
+    code, lengths, pattern = _numbering_plan(number[1:4])
+    if len(number) in lengths and pattern.fullmatch(number, 1 + len(code)):
+        return None
+    if code:
+        return f"the numbering plan of country code +{code} has no number like {number}; check it"
     return f"no country code begins like {number}; check it"
 
 
@@ -74,14 +111,17 @@ def _parsed(text: str, region: str | None) -> str | None:
 
 
 @cache
-def _numbering_plan(code: int) -> tuple[frozenset[int], re.Pattern[str]] | None:
-    """Return the lengths and the beginnings that numbers under a country calling ``code`` have."""
+def _numbering_plan(begin: str) -> tuple[str, frozenset[int], re.Pattern[str]]:
+    """Return the country calling code of numbers whose first three digits are ``begin``, empty where there is none.
+
+    With it come how long such numbers are with their plus, and what follows the code.
+    """
     import phonenumbers  # noqa: PLC0415 - as above
 
-    metadata = phonenumbers.PhoneMetadata
-    if not (regions := phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(code)):
-        return None
-    found = [metadata.metadata_for_region_or_calling_code(code, region) for region in regions]
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE
+    code = next((begin[:digits] for digits in (1, 2, 3) if int(begin[:digits]) in regions), "")
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code
+    found = [metadata(int(code), region) for region in regions[int(code)]] if code else []
     known = [one.general_desc for one in found if one and one.general_desc]
-    lengths = frozenset(length for one in known for length in one.possible_length)
-    return lengths, re.compile("|".join(f"(?:{one.national_number_pattern})" for one in known))
+    lengths = frozenset(1 + len(code) + length for one in known for length in one.possible_length)
+    return code, lengths, re.compile("|".join(f"(?:{one.national_number_pattern})" for one in known))

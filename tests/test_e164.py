@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from array import array
 
 import pytest
 from hypothesis import given
@@ -85,6 +86,21 @@ def test_any_text_gets_a_verdict(text):
     assert (e164.check(text) is None) == e164.is_e164(text)
     meant = e164.suggest(text)
     assert meant is None or e164.is_e164(meant)
+
+
+def test_a_list_of_numbers_reads_like_a_tuple():
+    """A number list gives back what went in, whole, in parts and compared."""
+    texts = ("+14155550101", "+999999999999999", "+1000000")
+    listed = e164.NumberList(array("Q", map(int, texts)))
+    assert (tuple(listed), len(listed), listed[1], listed[-1]) == (texts, 3, texts[1], texts[2])
+    assert listed == texts
+    assert listed == list(texts)
+    assert listed[1:] == texts[1:]
+    assert listed != texts[:2]
+    assert listed != (*texts[:2], "+1000001")
+    assert listed != set(texts)
+    assert texts[0] in listed
+    assert repr(listed) == f"NumberList({list(texts)})"
 
 
 @given(st.from_regex(r"\+[1-9][0-9]{6,14}", fullmatch=True))
