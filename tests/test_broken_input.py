@@ -442,6 +442,25 @@ def test_all_problems_come_at_once_in_the_order_of_the_files(folder):
     ]
 
 
+def test_what_stands_twice_is_named_each_time(folder):
+    """Each repetition is a problem of its own that names the first place, over groups, files and an alias."""
+    Path("plan.yaml").write_text(
+        "version: 1\nname: x\nteardown:\n"
+        "  - {account: unpod-main, bridge: b, numbers: [+14155550101, +14155550101, {number: +14155550101}]}\n"
+        "  - {account: unpod-main, bridge: b, numbers_from: twice.txt}\n"
+        "  - &g {account: videosdk-main, gateway: g, numbers: [+14155550101]}\n"
+        "  - {<<: *g, gateway: h}\n"
+    )
+    found = problems(plan.load, "plan.yaml", ACCOUNTS)
+    assert [(problem.place, problem.message.partition("listed twice ")[2]) for problem in found] == [
+        ("plan.yaml:4:62", "at unpod-main/b, first at plan.yaml:4:48; remove one of them"),
+        ("plan.yaml:4:85", "at unpod-main/b, first at plan.yaml:4:48; remove one of them"),
+        ("plan.yaml:6:55", "at videosdk-main, first at plan.yaml:6:55; remove one of them"),
+        ("twice.txt:1:1", "at unpod-main/b, first at plan.yaml:4:48; remove one of them"),
+        ("twice.txt:3:1", "at unpod-main/b, first at plan.yaml:4:48; remove one of them"),
+    ]
+
+
 def test_secrets_and_addresses_are_not_repeated(folder):
     """No problem shows a secret, not even in an address or beside a reference."""
     text = UNPOD.replace("${T}", "hunter2 ${T}").replace("o}", "o, base_url: 'http://u:hunter2@x', rate: x}")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runner.document import Findings, Mapping, Scalar, Sequence, compose, decode, quoted, read
+from runner.document import ITEMS, Findings, Mapping, Scalar, Sequence, Taken, compose, decode, quoted, read
 from runner.document.schema import plain, typed
 from runner.errors import InputError
 
@@ -65,6 +65,29 @@ def test_typed_turns_only_plain_words():
         "e": None,
         "f": {"g": "1.5"},
     }
+
+
+def test_a_long_list_is_used_up_while_it_is_read():
+    """A taker gets the items of the lists at its path one by one, and nothing but what it makes of them is kept."""
+    taken = []
+
+    def take(items):
+        return [taken.append(plain(item)) or len(taken) for item in items]
+
+    text = "g:\n- {n: [a, [b], {n: [c]}]}\n- {n: &x [d]}\n- &y {n: [e]}\n- {m: *x, n: [f]}\nn: [g]\n"
+    root = compose(text, Findings().page("x.yaml"), {("g", ITEMS, "n"): take})
+    assert taken == ["a", ["b"], {"n": ["c"]}, "f"]
+    lists = [group.get("n") for group in root.get("g").items]
+    assert [each.value if isinstance(each, Taken) else plain(each) for each in lists] == [[1, 2, 3], ["d"], ["e"], [4]]
+    assert (lists[0].line, lists[0].column) == (2, 7)
+    assert plain(root.get("n")) == ["g"]
+
+
+@pytest.mark.parametrize("character", ["x", "é", "\U0001f600"])
+def test_text_longer_than_the_parser_s_buffer_arrives_whole(character):
+    """The parser reads in pieces; no character is lost or cut between two of them."""
+    text = "".join(f"- {character * (index % 7)}{index}\n" for index in range(20_000))
+    assert plain(parse(text)) == [f"{character * (index % 7)}{index}" for index in range(20_000)]
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_a_whole_plan_is_read(write):
     sales, support, video, old = read.groups
     assert (sales.account, sales.provider, sales.target) == ("unpod-main", "unpod", "sales-bridge-001")
     assert sales.numbers == ("+14155550101", "+14155550102")
-    assert sales.notes == {"+14155550101": "all of sales", "+14155550102": "switchboard"}
+    assert sales.notes == {"+14155550102": "switchboard"}
     assert (sales.note, sales.if_missing, sales.place) == ("all of sales", False, f"{path}:16:5")
     assert support.numbers == ("+14155550105", "+14155550106")
     assert support.notes == {"+14155550105": "x, y"}

@@ -18,28 +18,28 @@ if TYPE_CHECKING:
 
 
 def read_guards(node: Node | None, page: Page, defaults: Guards) -> tuple[Guards, list[bytes]]:
-    """Return the guards of one ``guards:`` mapping over ``defaults``, and the bytes of the files it names.
+    """Return the guards of one ``guards:`` mapping over ``defaults``, and the SHA-256 of each file it names.
 
     What is set wins over the default, but protected numbers add up: a plan cannot lift what the config protects.
     """
     if node is None or (model := validate(GuardsFile, node, page, "`guards`")) is None:
         return defaults, []
     assert isinstance(node, Mapping)  # noqa: S101 - or it would not be valid
-    data, listed = _protected_file(node.get("protect_from"), page)
+    digests, listed = _protected_file(node.get("protect_from"), page)
     protect = node.get("protect")
     inline = protect.items if isinstance(protect, Sequence) else []
     entries = _patterns(page, (item for item in inline if isinstance(item, Scalar)))
     values = model.model_dump(exclude_unset=True, exclude={"protect", "protect_from", "batches"})
     if model.batches:
         values["batches"] = model.batches
-    return replace(defaults, **values, protect=tuple(dict.fromkeys([*defaults.protect, *entries, *listed]))), data
+    return replace(defaults, **values, protect=tuple(dict.fromkeys([*defaults.protect, *entries, *listed]))), digests
 
 
 def _protected_file(node: Node | None, page: Page) -> tuple[list[bytes], list[str]]:
     if not isinstance(node, Scalar) or not node.text:
         return [], []
     table = tables.load(Path(page.name).parent / node.text, page, node)
-    return ([table.data], _patterns(table.page, (number for number, _ in table.rows))) if table else ([], [])
+    return ([table.digest], _patterns(table.page, (number for number, _ in table.rows))) if table else ([], [])
 
 
 def _patterns(page: Page, entries: Iterable[Scalar]) -> list[str]:

@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from runner.document.nodes import Mapping, Node, Page, Scalar, Sequence, Spot, quoted
+from runner.document.nodes import Mapping, Node, Page, Scalar, Sequence, Spot, Taken, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from collections.abc import Mapping as Table
 
+    Takers = Table[tuple[str | None, ...], Callable[[Iterator[Node]], object]]
+
+ITEMS = "[]"
+"""Stands in a path of keys for the items of a list."""
 _MAX_DEPTH = 32
 _MAX_ALIASED = 200_000
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
@@ -57,25 +62,45 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def compose(text: str, page: Page) -> Node:
-    """Return the one document in ``text``; note on ``page`` what can be gone past, raise InputError where it cannot."""
+def compose(text: str, page: Page, takers: Takers | None = None) -> Node:
+    """Return the one document in ``text``; note on ``page`` what can be gone past, raise InputError where it cannot.
+
+    ``takers`` use up long lists item by item, so that these never stand in memory: by the path of keys that leads to
+    them. A list that an alias could repeat is kept as it is.
+    """
     if bad := _FORBIDDEN.search(text):
         raise page.fatal(_at_index(text, bad.start()), f"the character {bad[0]!r} is not allowed here; remove it")
     try:
-        return _Composer(page, iter(yaml.CSafeLoader(text).get_event, None)).document()
+        loader = yaml.CSafeLoader(_Reading(text))  # type: ignore[arg-type] # it always says how much it wants
+        return _Composer(page, iter(loader.get_event, None), takers or {}).document()
     except yaml.MarkedYAMLError as error:
         raise page.fatal(*_syntax(text, error)) from error
     except yaml.YAMLError as error:  # pragma: no cover - the search above finds these characters first
         raise page.fatal(_BEGIN, "this is not YAML; save it as UTF-8 text") from error
 
 
+class _Reading:
+    """Text as a stream: libyaml would make a copy of what it gets in one piece."""
+
+    def __init__(self, text: str) -> None:
+        self._text, self._at = text, 0
+
+    def read(self, size: int, /) -> str:
+        """Return the next characters, none at the end."""
+        self._at += size
+        return self._text[self._at - size : self._at]
+
+
 class _Composer:
     """One pass over the events of one document; the events are libyaml's, without types."""
 
-    def __init__(self, page: Page, events: Iterator[Any]) -> None:
+    def __init__(self, page: Page, events: Iterator[Any], takers: Takers) -> None:
         self._page = page
         self._events = events
+        self._takers = takers
+        self._path: list[str | None] = []
         self._anchors: dict[str, tuple[Node, int] | None] = {}
+        self._open_anchors = 0
         self._size = 0
         self._aliased = 0
 
@@ -98,7 +123,9 @@ class _Composer:
         if event.anchor is None:
             return self._value(event, depth)
         self._anchors[event.anchor] = None
+        self._open_anchors += 1
         node = self._value(event, depth)
+        self._open_anchors -= 1
         self._anchors[event.anchor] = node, self._size - before
         return node
 
@@ -113,23 +140,29 @@ class _Composer:
         if depth == _MAX_DEPTH:
             raise self._page.fatal(_At(mark), f"this is nested more than {_MAX_DEPTH} levels deep; flatten it")
         if type(event) is yaml.SequenceStartEvent:
-            return Sequence(self._items(depth + 1), line, column)
+            items, take = self._items(depth + 1), self._takers.get(tuple(self._path))
+            if take and not self._open_anchors:
+                return Taken([], line, column, take(items))
+            return Sequence(list(items), line, column)
         return Mapping(self._pairs(depth + 1), line, column)
 
-    def _items(self, depth: int) -> list[Node]:
-        items: list[Node] = []
+    def _items(self, depth: int) -> Iterator[Node]:
+        self._path.append(ITEMS)
         for event in self._events:
             if type(event) is yaml.SequenceEndEvent:
                 break
-            items.append(self._node(event, depth))
-        return items
+            yield self._node(event, depth)
+        self._path.pop()
 
     def _pairs(self, depth: int) -> list[tuple[Scalar, Node]]:
         pairs: dict[str, tuple[Scalar, Node]] = {}
         for event in self._events:
             if type(event) is yaml.MappingEndEvent:
                 break
-            key, value = self._node(event, depth), self._node(next(self._events), depth)
+            key = self._node(event, depth)
+            self._path.append(key.text if isinstance(key, Scalar) else None)
+            value = self._node(next(self._events), depth)
+            self._path.pop()
             if not isinstance(key, Scalar) or key.text is None:
                 self._page.problem(key, "a key must be a plain word; name it before the `:`")
             elif first := pairs.get(key.text):

@@ -9,7 +9,6 @@ from runner.errors import InputError, Problem
 if TYPE_CHECKING:
     from pathlib import Path
 
-_CHUNK = 2**20
 PLAN_LIMIT = 128 * 2**20
 """Bytes that a plan or a number file may have."""
 CONFIG_LIMIT = 2**20
@@ -20,16 +19,14 @@ SECRET_LIMIT = 2**16
 
 def read(path: Path, limit: int, *, place: str = "") -> bytes:
     """Return the bytes of ``path``, at most ``limit``; InputError at ``place`` (or it)."""
-    data = bytearray()
     try:
         with path.open("rb") as file:
-            while len(data) <= limit and (chunk := file.read(_CHUNK)):
-                data += chunk
+            data = file.read(limit + 1)
     except (OSError, ValueError) as error:
         raise _refusal(place, path, _why(error)) from error
     if len(data) > limit:
         raise _refusal(place, path, f"is larger than {limit:,} bytes; is it the right file?")
-    return bytes(data)
+    return data
 
 
 def decode(data: bytes, name: str) -> str:

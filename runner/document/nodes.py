@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from runner.errors import InputError, Problem
 
@@ -45,6 +45,13 @@ class Sequence:
     items: list[Node]
     line: int
     column: int
+
+
+@dataclass(slots=True, eq=False)
+class Taken(Sequence):
+    """A list whose items were used up while it was read: only what became of them is kept, in ``value``."""
+
+    value: Any
 
 
 @dataclass(slots=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from runner.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import TextIO
 
 KINDS = (".csv", ".txt")
 _BEGIN = Scalar(None, 1, 1)
@@ -27,46 +29,58 @@ class _Unusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What a number file holds; its rows stand on ``page``."""
+    """What a number file holds: the SHA-256 of its bytes, and its rows, which stand on ``page`` and are read once."""
 
-    data: bytes
+    digest: bytes
     page: Page
-    rows: list[Row]
+    rows: Iterator[Row]
 
 
 def load(path: Path, parent: Page, spot: Spot) -> Table | None:
-    """Read the number file that ``spot`` on ``parent`` refers to; None after noting why it cannot be used."""
+    """Read the number file that ``spot`` on ``parent`` refers to; None after noting why it cannot be used.
+
+    Problems of its rows are noted while these are taken.
+    """
     kind = path.suffix.lower()
     if kind not in KINDS:
         parent.problem(spot, f"{path} is neither .csv nor .txt; name a .csv with a `number` column, or a .txt")
         return None
     try:
         data = read(path, PLAN_LIMIT, place=parent.place(spot))
-        text = decode(data, str(path))
+        decode(data, str(path))
     except InputError as error:
         parent.adopt(spot, error)
         return None
     page = parent.findings.page(str(path))
+    text = io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline="" if kind == ".csv" else "\n")
+    rows = _csv_rows(text, page) if kind == ".csv" else _lines(text)
+    return Table(hashlib.sha256(data).digest(), page, _some(rows, path, parent, spot))
+
+
+def _some(rows: Iterator[Row], path: Path, parent: Page, spot: Spot) -> Iterator[Row]:
+    """Yield the rows, and note where there are none at all."""
+    empty = True
     try:
-        rows = list(_csv_rows(text, page) if kind == ".csv" else _lines(text))
+        for row in rows:
+            empty = False
+            yield row
     except _Unusable:
-        return None
-    if not rows:
+        return
+    if empty:
         parent.problem(spot, f"{path} holds no numbers; add some, or take it out here")
-    return Table(data, page, rows)
 
 
-def _lines(text: str) -> Iterator[Row]:
-    for line, content in enumerate(text.split("\n"), start=1):
+def _lines(text: TextIO) -> Iterator[Row]:
+    for line, content in enumerate(text, start=1):
         number = content.strip()
         if number and not number.startswith("#"):
             yield Scalar(number, line, content.index(number[0]) + 1), None
 
 
-def _csv_rows(text: str, page: Page) -> Iterator[Row]:
-    header = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=header.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+def _csv_rows(text: TextIO, page: Page) -> Iterator[Row]:
+    delimiter = max(",;\t", key=text.readline().count)
+    text.seek(0)
+    reader = csv.reader(text, delimiter=delimiter, strict=True)
     line = 1
     try:
         at, note_at = _columns(next(reader, []), page)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from runner.config import PROVIDERS
 from runner.document import Mapping, Node, Page, quoted
 from runner.document.schema import free, nearest, typed, validate
+from runner.e164 import NumberList
 from runner.plan.grammar import GroupFile
 from runner.plan.model import Group
 
@@ -36,7 +37,7 @@ class Groups:
         self._warned: set[str] = set()
 
     def read(self, node: Node) -> tuple[Group | None, bytes]:
-        """Return the group and the bytes of its number file; None after noting its problems."""
+        """Return the group and the SHA-256 of its number file; None after noting its problems."""
         if not isinstance(node, Mapping):
             self._page.problem(node, "a group must be a mapping with `account`, a target and `numbers`")
             return None, b""
@@ -46,7 +47,7 @@ class Groups:
         owned = self._owned(node, file) if file else None
         target, everywhere = ((owned[0], owned[2]), PROVIDERS[owned[1]].everywhere) if owned else (None, False)
         listing = self._numbers.read(node, target, everywhere=everywhere)
-        return (self._group(node, file, owned, listing) if file and owned else None), listing.data
+        return (self._group(node, file, owned, listing) if file and owned else None), listing.digest
 
     def _owned(self, node: Mapping, file: GroupFile) -> Owned | None:
         try:
@@ -62,13 +63,12 @@ class Groups:
         account, provider, target = owned
         if listing.all and target is None:
             self._page.warn(_begin(node), f"this takes every number of the whole account {quoted(account)}")
-        shared = dict.fromkeys(listing.numbers, file.note) if file.note else {}
         return Group(
             account=account,
             provider=provider,
             target=target,
-            numbers=None if listing.all else tuple(listing.numbers),
-            notes={**shared, **listing.notes},
+            numbers=None if listing.all else NumberList(listing.digits),
+            notes=listing.notes,
             if_missing=file.if_missing == "ok",
             reattach=file.reattach,
             place=self._page.place(_begin(node)),

@@ -1,35 +1,56 @@
-"""The numbers of the groups: from the plan or from number files, each checked, none twice at one target."""
+"""The numbers of the groups: from the plan or from number files, each checked, none twice at one target.
+
+What a plan may hold a million of stands in columns here: 16 bytes a number, its place included.
+"""
 
 from __future__ import annotations
 
+from array import array
+from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner import e164
-from runner.document import Mapping, Node, Page, Scalar, Sequence, Spot, tables
+from runner.document import Mapping, Node, Page, Scalar, Sequence, Spot, Taken, tables
 from runner.document.schema import validate
 from runner.plan.grammar import NumberFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from runner.document.tables import Row
+
 _MAX_DOUBTS = 20
 
 Target = tuple[str, str | None]
 """Account and target."""
-Entry = tuple[Page, Scalar, str | None]
-"""The page that a number stands on, the number as it is written, and its note."""
 
 
 @dataclass(slots=True)
 class Listing:
-    """The sound numbers of one group, or ``all`` of them; ``data`` is the bytes of its number file."""
+    """The sound numbers of one group, or ``all`` of them; each column has an entry a number."""
 
-    numbers: list[str] = field(default_factory=list)
+    page: Page
+    """Where the numbers stand."""
+    digits: array[int] = field(default_factory=lambda: array("Q"))
+    lines: array[int] = field(default_factory=lambda: array("I"))
+    columns: array[int] = field(default_factory=lambda: array("I"))
     notes: dict[str, str] = field(default_factory=dict)
+    empty: bool = True
+    """Whether nothing was listed, sound or not."""
     all: bool = False
-    data: bytes = b""
+    digest: bytes = b""
+    """SHA-256 of the number file."""
+
+    def add(self, number: str, spot: Spot, note: str | None) -> None:
+        """Add a sound number."""
+        self.digits.append(int(number))
+        self.lines.append(spot.line)
+        self.columns.append(spot.column)
+        if note:
+            self.notes[number] = note
 
 
 class Numbers:
@@ -37,106 +58,116 @@ class Numbers:
 
     def __init__(self, page: Page) -> None:
         self._page = page
-        self._seen: dict[Target, dict[str, tuple[Page, Spot]]] = {}
+        self._listed: defaultdict[str, list[Listing]] = defaultdict(list)
+        self._targets: set[Target] = set()
         self._all: dict[Target, Spot] = {}
-        self._listed: set[Target] = set()
         self._doubts = 0
 
     def read(self, group: Mapping, target: Target | None, *, everywhere: bool = False) -> Listing:
-        """Return the numbers of ``group``; where its ``target`` is not clear (null) no duplicates are looked for.
+        """Return the numbers of ``group``; ``target`` is null where it is not clear.
 
         ``everywhere``: a detach takes a number off every target of its account, which has it to do only once.
         """
-        listing = self._listing(group, target, (target[0], None) if target and everywhere else target)
-        if target and listing.numbers:
-            self._listed.add(target)
+        listing = self._listing(group, target)
+        if listing.digits:
+            self._remember(listing, target, everywhere=everywhere)
         return listing
 
-    def _listing(self, group: Mapping, target: Target | None, once_at: Target | None) -> Listing:
+    def collect(self, items: Iterable[Node]) -> Listing:
+        """Return what the items of one ``numbers`` list say, after noting what is wrong with each."""
+        return self._checked(self._entries(items), self._page)
+
+    def finish(self, spot: Spot) -> None:
+        """Note what stands twice, and say how many more numbers are doubtful than were named."""
+        for where, listings in self._listed.items():
+            _note_twice(f"at {where}", listings)
+        if (more := self._doubts - _MAX_DOUBTS) > 0:
+            self._page.warn(spot, f"{more:,} more numbers are unknown to their numbering plans; check them")
+
+    def _remember(self, listing: Listing, target: Target | None, *, everywhere: bool) -> None:
+        if target is None:
+            _note_twice("in this group", [listing])
+            return
+        self._listed[target[0] if everywhere else shown(target)].append(listing)
+        self._targets.add(target)
+        if target in self._all:
+            self._page.problem(
+                self._all[target], f"`all` covers what another group lists at {shown(target)}; keep one of them"
+            )
+
+    def _listing(self, group: Mapping, target: Target | None) -> Listing:
         numbers, file = group.get("numbers"), group.get("numbers_from")
         if (numbers is None) == (file is None):
             spot = group.key("numbers_from") or (group.pairs[0][0] if group.pairs else group)
             self._page.problem(spot, "a group needs either `numbers` or `numbers_from`; give one of them")
-            return Listing()
-        if isinstance(file, Scalar):
-            return self._from_file(file, target, once_at)
-        if isinstance(numbers, Scalar) and numbers.text == "all":
+        elif isinstance(file, Scalar):
+            return self._from_file(file)
+        elif isinstance(numbers, Scalar) and numbers.text == "all":
             return self._take_all(numbers, target)
-        return self._checked(self._entries(numbers), target, once_at) if numbers is not None else Listing()
+        elif numbers is not None:
+            return self._listed_in(numbers)
+        return Listing(self._page)
 
-    def finish(self, spot: Spot) -> None:
-        """Say how many more numbers are doubtful than were named."""
-        if (more := self._doubts - _MAX_DOUBTS) > 0:
-            self._page.warn(spot, f"{more:,} more numbers are unknown to their numbering plans; check them")
+    def _listed_in(self, node: Node) -> Listing:
+        if isinstance(node, Sequence):
+            listing: Listing = node.value if isinstance(node, Taken) else self.collect(node.items)
+            if not listing.empty:
+                return listing
+        found = "is blank" if isinstance(node, Scalar) and not node.text else "is no list of numbers"
+        found = "is an empty list" if isinstance(node, Sequence) else found
+        self._page.problem(node, f"`numbers` {found}; list at least one number, or write `all` for every number there")
+        return Listing(self._page)
 
-    def _from_file(self, node: Scalar, target: Target | None, once_at: Target | None) -> Listing:
-        if not node.text:
-            return Listing()
-        table = tables.load(Path(self._page.name).parent / node.text, self._page, node)
+    def _from_file(self, node: Scalar) -> Listing:
+        table = tables.load(Path(self._page.name).parent / node.text, self._page, node) if node.text else None
         if table is None:
-            return Listing()
-        listing = self._checked(((table.page, number, note) for number, note in table.rows), target, once_at)
-        listing.data = table.data
+            return Listing(self._page)
+        listing = self._checked(table.rows, table.page)
+        listing.digest = table.digest
         return listing
 
     def _take_all(self, node: Scalar, target: Target | None) -> Listing:
-        if target and (target in self._listed or target in self._all):
+        if target and (target in self._targets or target in self._all):
             self._page.problem(
                 node, f"`all` covers what another group lists at {shown(target)}; keep one of the groups"
             )
         if target:
             self._all[target] = node
-        return Listing(all=True)
+        return Listing(self._page, all=True)
 
-    def _entries(self, node: Node) -> Iterator[Entry]:
-        if not isinstance(node, Sequence) or not node.items:
-            found = "is blank" if isinstance(node, Scalar) and not node.text else "is no list of numbers"
-            found = "is an empty list" if isinstance(node, Sequence) else found
-            self._page.problem(
-                node, f"`numbers` {found}; list at least one number, or write `all` for every number there"
-            )
-            return
-        for item in node.items:
+    def _entries(self, items: Iterable[Node]) -> Iterator[Row | None]:
+        for item in items:
             if isinstance(item, Scalar):
-                yield self._page, item, None
-            elif entry := self._noted(item):
-                yield entry
+                yield item, None
+            else:
+                yield self._noted(item)
 
-    def _noted(self, item: Node) -> Entry | None:
+    def _noted(self, item: Node) -> Row | None:
         """Return the entry of a ``number:`` with its ``note:``; the grammar is only asked where that fails."""
         if isinstance(item, Mapping):
             values = {key.text: value for key, value in item.pairs}
             number, note = values.get("number"), values.get("note")
             if len(values) == 1 + (note is not None) and isinstance(number, Scalar) and number.text:
                 if note is None:
-                    return self._page, number, None
+                    return number, None
                 if isinstance(note, Scalar) and note.text and note.text.isprintable():
-                    return self._page, number, note.text
+                    return number, note.text
         validate(NumberFile, item, self._page, "an item of `numbers`")
         return None
 
-    def _checked(self, entries: Iterable[Entry], target: Target | None, once_at: Target | None) -> Listing:
-        listing = Listing()
-        seen = self._seen.setdefault(once_at, {}) if once_at else {}
-        for page, spot, note in entries:
+    def _checked(self, rows: Iterable[Row | None], page: Page) -> Listing:
+        listing = Listing(page)
+        for row in rows:
+            listing.empty = False
+            if row is None:
+                continue
+            spot, note = row
             number = spot.text or ""
             if complaint := e164.check(number):
                 page.problem(spot, complaint)
-            elif first := seen.get(number):
-                where = f"at {shown(once_at)}, first" if once_at else "in this group, first"
-                page.problem(
-                    spot, f"{number} is listed twice {where} at {first[0].place(first[1])}; remove one of them"
-                )
             else:
-                seen[number] = page, spot
-                listing.numbers.append(number)
+                listing.add(number, spot, note)
                 self._question(page, spot, number)
-                if note:
-                    listing.notes[number] = note
-        if target in self._all and listing.numbers:
-            self._page.problem(
-                self._all[target], f"`all` covers what another group lists at {shown(target)}; keep one of them"
-            )
         return listing
 
     def _question(self, page: Page, spot: Spot, number: str) -> None:
@@ -144,6 +175,22 @@ class Numbers:
             self._doubts += 1
             if self._doubts <= _MAX_DOUBTS:
                 page.warn(spot, doubt)
+
+
+def _note_twice(where: str, listings: list[Listing]) -> None:
+    """Note every number that stands more than once; sorting costs a third of the memory that a set does."""
+    ordered = sorted(chain.from_iterable(listing.digits for listing in listings))
+    twice = {one for one, next_one in pairwise(ordered) if one == next_one}
+    first: dict[int, str] = {}
+    for listing in listings if twice else ():
+        for digits, line, column in zip(listing.digits, listing.lines, listing.columns, strict=True):
+            if digits in twice:
+                spot = Scalar(None, line, column)
+                if digits in first:
+                    text = f"+{digits} is listed twice {where}, first at {first[digits]}; remove one of them"
+                    listing.page.problem(spot, text)
+                else:
+                    first[digits] = listing.page.place(spot)
 
 
 def shown(target: Target) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.config import read_guards
 from runner.document import (
+    ITEMS,
     PLAN_LIMIT,
     Findings,
     Mapping,
@@ -29,6 +30,7 @@ from runner.policy import Guards, Window
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Mapping as Accounts
+    from hashlib import _Hash as Hash
 
     from runner.document import Spot
 
@@ -40,14 +42,15 @@ def load(path: str | Path, accounts: Accounts[str, str] | None = None, *, defaul
     ``accounts`` maps each configured account to its provider; without a config (None) an unknown account only gets a
     warning. ``default_guards`` are the config's.
     """
-    data, findings = read(Path(path), PLAN_LIMIT), Findings()
+    findings = Findings()
     page = findings.page(str(path))
-    text = decode(data, page.name)
-    root = compose(text, page)
+    text, whole = _read(Path(path), page)
+    numbers = Numbers(page)
+    root = compose(text, page, {("teardown", ITEMS, "numbers"): numbers.collect})
     if not isinstance(root, Mapping):
         raise page.fatal(root, "a plan is a mapping that begins with `version: 1`; write it as the README shows")
     guards, protected = read_guards(root.get("guards"), page, default_guards or Guards())
-    groups, listed = _groups(root, page, accounts)
+    groups, listed = _groups(root, page, accounts, numbers)
     file, window = _head(root, page)
     _warn_of_size(groups, guards, page, root)
     findings.check()
@@ -57,7 +60,7 @@ def load(path: str | Path, accounts: Accounts[str, str] | None = None, *, defaul
         description=file.description,
         metadata=file.metadata,
         path=str(path),
-        sha256=_sha256(data, [*protected, *listed]),
+        sha256=_sha256(whole, [*protected, *listed]),
         text=text,
         guards=guards,
         window=window,
@@ -93,19 +96,20 @@ def _window(node: Node, page: Page) -> Window | None:
     return Window(file.not_before, file.not_after)
 
 
-def _groups(root: Mapping, page: Page, accounts: Accounts[str, str] | None) -> tuple[list[Group], list[bytes]]:
-    """Return the sound groups, and the bytes of their number files in the order of the plan."""
+def _groups(
+    root: Mapping, page: Page, accounts: Accounts[str, str] | None, numbers: Numbers
+) -> tuple[list[Group], list[bytes]]:
+    """Return the sound groups, and the SHA-256 of their number files in the order of the plan."""
     node = root.get("teardown")
     if node is None:
         return [], []
     if not isinstance(node, Sequence) or not node.items:
         page.problem(node, "`teardown` must be a list of at least one group; add `- account: …` below it")
         return [], []
-    numbers = Numbers(page)
     groups = Groups(page, accounts, numbers)
     read_ones = [groups.read(item) for item in node.items]
     numbers.finish(node)
-    return [group for group, _ in read_ones if group], [data for _, data in read_ones if data]
+    return [group for group, _ in read_ones if group], [digest for _, digest in read_ones if digest]
 
 
 def _warn_of_size(groups: Iterable[Group], guards: Guards, page: Page, root: Mapping) -> None:
@@ -116,9 +120,13 @@ def _warn_of_size(groups: Iterable[Group], guards: Guards, page: Page, root: Map
         page.warn(spot, f"{more}; a run refuses to start when more than that would be detached")
 
 
-def _sha256(data: bytes, files: Iterable[bytes]) -> str:
+def _read(path: Path, page: Page) -> tuple[str, Hash]:
+    data = read(path, PLAN_LIMIT)
+    return decode(data, page.name), hashlib.sha256(data)
+
+
+def _sha256(whole: Hash, files: Iterable[bytes]) -> str:
     """Return the hash of the plan and its files, each file by its digest: a line moved from one to the next shows."""
-    whole = hashlib.sha256(data)
-    for file in files:
-        whole.update(hashlib.sha256(file).digest())
+    for digest in files:
+        whole.update(digest)
     return whole.hexdigest()

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from runner.errors import Problem
     from runner.policy import Guards, Window
 
@@ -17,10 +19,10 @@ class Group:
     account: str
     provider: str
     target: str | None
-    numbers: tuple[str, ...] | None
+    numbers: Sequence[str] | None
     """In the order of the plan; null for ``all``: whatever is attached when the pre-check looks."""
     notes: dict[str, str]
-    """Number to note, the group's own note included."""
+    """Number to note, for those that have one of their own."""
     if_missing: bool
     """Whether the target may be gone already."""
     reattach: dict[str, Any]
@@ -28,7 +30,7 @@ class Group:
     place: str
     """Where the group stands, as ``file:line:column``."""
     note: str | None = None
-    """The group's own note."""
+    """The group's own note, on all of its numbers that have none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ class PlannedGroup(Protocol):
         ...
 
     @property
-    def numbers(self) -> tuple[str, ...] | None:
+    def numbers(self) -> Iterable[str] | None:
         """The numbers in E.164 form."""
         ...
 
