@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from runner import rows
 from runner.errors import LedgerError, StepRefused
-from runner.model import OPEN, TROUBLED, Fault, State
+from runner.model import OPEN, TROUBLED, State
 from runner.records import Command, ItemRecord, LaneRecord, RunRecord
 from runner.tally import Tally
 
@@ -58,6 +59,12 @@ class Tab:
     reason: str | None
     count: int
 
+    @classmethod
+    def of(cls, row: Iterable[Any]) -> Tab:
+        """Return the tab that a row of the ledger says, or what was kept of one."""
+        target, state, seen, reason, count = row
+        return cls(target, State(state), bool(seen), reason, count)
+
 
 class History:
     """Reads from an open ledger; KeyError for a run that it does not hold, LedgerError when it cannot be read."""
@@ -68,11 +75,11 @@ class History:
 
     def runs(self) -> list[RunRecord]:
         """Return every run, newest first."""
-        return [_run(row) for row in self._rows(f"SELECT {_RUN} FROM run ORDER BY id DESC")]
+        return [rows.run(row) for row in self._rows(f"SELECT {rows.RUN} FROM run ORDER BY id DESC")]
 
     def run(self, run_id: str) -> RunRecord:
         """Return one run."""
-        return _run(self._one(_RUN, run_id))
+        return rows.run(self._one(rows.RUN, run_id))
 
     def rules(self, run_id: str) -> dict[str, Any]:
         """Return the rules that the run was begun with, as the ledger was given them."""
@@ -94,9 +101,7 @@ class History:
         if any(target.whole for target in self.targets(run_id)):
             return True
         states = OPEN | TROUBLED if troubled else OPEN
-        marks = ", ".join("?" * len(states))
-        query = f"SELECT EXISTS (SELECT 1 FROM item WHERE id BETWEEN ? AND ? AND state IN ({marks}))"
-        return bool(next(self._rows(query, (*self.item_range(run_id), *states)))[0])
+        return any(tab.state in states for tab in self.tabs(run_id))
 
     def targets(self, run_id: str) -> list[Target]:
         """Return the groups of the run, in plan order."""
@@ -104,15 +109,17 @@ class History:
             "SELECT target.no, account, provider, target, whole = 1, if_missing FROM target JOIN run ON run.no = run"
             " WHERE run.id = ? ORDER BY target.no"
         )
-        rows = self._rows(query, (run_id,))
-        return [Target(no, account, provider, target, bool(w), bool(m)) for no, account, provider, target, w, m in rows]
+        found = self._rows(query, (run_id,))
+        return [
+            Target(no, account, provider, target, bool(w), bool(m)) for no, account, provider, target, w, m in found
+        ]
 
     def items(self, run_id: str) -> Iterator[ItemRecord]:
         """Yield every item, in plan order."""
-        targets = {target.no: target for target in self.targets(run_id)}
-        query = f"SELECT id, {_ITEM} FROM item WHERE id BETWEEN ? AND ? ORDER BY id"
+        places = {each.no: (each.account, each.provider, each.target) for each in self.targets(run_id)}
+        query = f"SELECT {rows.ITEM} FROM item WHERE id BETWEEN ? AND ? ORDER BY id"
         for row in self._rows(query, self.item_range(run_id)):
-            yield _item(row, targets[row[0] >> SHIFT])
+            yield rows.item(row, places[row[0] >> SHIFT])
 
     def items_of(self, target: int, states: Collection[State]) -> list[Standing]:
         """Return the items of one target that are in one of ``states``."""
@@ -123,10 +130,10 @@ class History:
             " AND (SELECT count(*) = 1 AND min(error_code) = 'refused' FROM attempt WHERE item = item.id)"
             f" FROM item WHERE id BETWEEN ? AND ? AND state IN ({marks}) ORDER BY id"
         )
-        rows = self._rows(query, (target << SHIFT, ((target + 1) << SHIFT) - 1, *states))
+        found = self._rows(query, (target << SHIFT, ((target + 1) << SHIFT) - 1, *states))
         return [
             Standing(no, number, State(state), bool(known), attempts, bool(verified), bool(refused))
-            for no, number, state, known, attempts, verified, refused in rows
+            for no, number, state, known, attempts, verified, refused in found
         ]
 
     def tried(self, items: Collection[int]) -> set[int]:
@@ -152,11 +159,16 @@ class History:
         return orjson.loads(text) if text else None
 
     def tabs(self, run_id: str) -> list[Tab]:
-        """Return the run's items, counted by how they stand."""
+        """Return the run's items, counted by how they stand: once for all when a process leaves it."""
+        for (kept,) in self._rows("SELECT tabs FROM run WHERE id = ? AND tabs IS NOT NULL", (run_id,)):
+            return [Tab.of(row) for row in orjson.loads(kept)]
+        return self.recount(run_id)
+
+    def recount(self, run_id: str) -> list[Tab]:
+        """Return the same, counted now: a pass over all items of the run."""
         columns = f"id >> {SHIFT}, state, seen, reason, count(*)"
         query = f"SELECT {columns} FROM item WHERE id BETWEEN ? AND ? GROUP BY 1, 2, 3, 4"
-        rows = self._rows(query, self.item_range(run_id))
-        return [Tab(target, State(state), bool(seen), reason, count) for target, state, seen, reason, count in rows]
+        return [Tab.of(row) for row in self._rows(query, self.item_range(run_id))]
 
     def counts(self, run_id: str) -> dict[tuple[State, bool], int]:
         """Return how many items are in each state, apart by whether the newest pre-check saw them attached."""
@@ -250,59 +262,3 @@ def translated(path: Path) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise LedgerError(f"{path} cannot be written: {error.strerror}; give another --state-dir") from error
-
-
-_RUN = (
-    "id, plan, dry_run, sandbox, rollback_of, reason, started_at, finished_at, ending, signal, notes,"
-    " version, host, user"
-)
-_ITEM = (
-    "number, state, seen, before, confirmed_by, reason, error_code, error_message, http_status,"
-    " max(attempts, (SELECT count(*) FROM attempt WHERE item = item.id)), finished_at,"
-    " verified"
-)
-
-
-def _run(row: tuple[Any, ...]) -> RunRecord:
-    run_id, plan, dry_run, sandbox, rollback_of, reason, started_at, finished_at, ending, signal, notes, *who = row
-    known = orjson.loads(plan)
-    return RunRecord(
-        id=run_id,
-        plan_name=known["name"],
-        plan_path=known["path"],
-        plan_sha256=known["sha256"],
-        metadata=known["metadata"],
-        description=known["description"],
-        dry_run=bool(dry_run),
-        sandbox=bool(sandbox),
-        rollback_of=rollback_of,
-        reason=reason,
-        started_at=started_at,
-        finished_at=finished_at,
-        ending=ending,
-        signal=signal,
-        notes=tuple(orjson.loads(notes)),
-        version=who[0],
-        host=who[1],
-        user=who[2],
-    )
-
-
-def _item(row: tuple[Any, ...], target: Target) -> ItemRecord:
-    no, number, state, seen, before, confirmed_by, reason, code, message, status, attempts, finished_at, verified = row
-    return ItemRecord(
-        id=no,
-        account=target.account,
-        provider=target.provider,
-        target=target.target,
-        number=number,
-        state=State(state),
-        seen_attached=bool(seen),
-        confirmed_by=confirmed_by,
-        reason=reason,
-        fault=Fault(code, message, status) if code else None,
-        attempts=attempts,
-        finished_at=finished_at,
-        before=orjson.loads(before) if before else None,
-        verified=bool(verified),
-    )

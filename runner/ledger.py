@@ -92,7 +92,7 @@ class Ledger:
     def reopen(self, run_id: str) -> None:
         """Record that another process goes on with the run; what earlier ones saw entitles to nothing any more."""
         with self._transaction() as db:
-            left = "ending = NULL, signal = NULL, finished_at = NULL, command = NULL, notes = '[]'"
+            left = "ending = NULL, signal = NULL, finished_at = NULL, tabs = NULL, command = NULL, notes = '[]'"
             db.execute(f"UPDATE run SET {left} WHERE id = ?", (run_id,))  # noqa: S608 - a literal of our own
             db.execute(
                 "UPDATE item SET seen = 0 WHERE id BETWEEN ? AND ? AND seen = 1", self.history.item_range(run_id)
@@ -183,11 +183,12 @@ class Ledger:
             return db.execute(query, (command, reason, run_id)).rowcount == 1
 
     def finish(self, run_id: str, at: float, ending: Ending, signal: int | None, notes: Iterable[str]) -> None:
-        """Record how a process left the run, and in ``notes`` why."""
+        """Record how a process left the run, in ``notes`` why, and its tabs: until `reopen` no item changes."""
         with self._transaction() as db:
+            tabs = _json([astuple(tab) for tab in self.history.recount(run_id)])
             db.execute(
-                "UPDATE run SET finished_at = ?, ending = ?, signal = ?, notes = ? WHERE id = ?",
-                (at, ending, signal, _json(list(dict.fromkeys(notes))), run_id),
+                "UPDATE run SET finished_at = ?, ending = ?, signal = ?, notes = ?, tabs = ? WHERE id = ?",
+                (at, ending, signal, _json(list(dict.fromkeys(notes))), tabs, run_id),
             )
 
     @contextmanager

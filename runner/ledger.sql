@@ -16,6 +16,7 @@ CREATE TABLE run (
     command TEXT,                -- what somebody else wants of the process at work: pause, unpause, stop
     command_reason TEXT,
     notes TEXT NOT NULL DEFAULT '[]',
+    tabs TEXT,                   -- JSON: how many items of each target stand alike, counted when a process left the run
     version TEXT NOT NULL,
     host TEXT NOT NULL,
     user TEXT NOT NULL

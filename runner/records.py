@@ -47,8 +47,7 @@ class RunRecord:
     user: str
 
 
-@dataclass(frozen=True, slots=True)
-class ItemRecord:
+class ItemRecord(NamedTuple):
     """One number as the ledger knows it; ``attempts`` counts the detach requests that left."""
 
     id: int

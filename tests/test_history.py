@@ -1,5 +1,6 @@
 """Reading the ledger: runs, items, and how they are counted."""
 
+import inspect
 from contextlib import closing
 
 import pytest
@@ -7,7 +8,7 @@ from ledgers import ACCOUNT, FAULT, attempt, begin, claim, group, lead, numbers,
 from reporting import RUN
 
 from runner.errors import LedgerError, Refused
-from runner.history import SHIFT, Tab
+from runner.history import SHIFT, History, Tab
 from runner.ledger import Ledger
 from runner.model import OPEN, AlreadyDetached, Detached, Failed, Pending, Skipped, State, Unknown
 from runner.records import LaneRecord, NewTarget
@@ -200,6 +201,60 @@ def test_items_are_counted_by_how_they_stand(ledger, history):
         (State.ALREADY_DETACHED, False): 2,
         (State.SKIPPED, False): 1,
     }
+
+
+def test_tabs_are_kept_when_a_process_leaves_its_run(ledger, history):
+    """What was counted at the end is what is read from then on, until the run is taken up again."""
+    items = begin(ledger, group(2), group(1, "support"))
+    see(ledger, items[0])
+    before = history.tabs("run-1")
+    ledger.finish("run-1", 2.0, "stopped", None, [])
+    assert history.tabs("run-1") == history.recount("run-1") == before
+    with raw(ledger) as db:
+        db.execute("DROP TABLE item")
+    assert history.tabs("run-1") == before
+
+
+def test_tabs_are_counted_anew_once_a_run_goes_on(ledger, history):
+    """A run that was taken up again is counted as it stands."""
+    items = begin(ledger, group(2))
+    ledger.finish("run-1", 2.0, "stopped", None, [])
+    ledger.reopen("run-1")
+    settle(ledger, items[0], Skipped("protected"))
+    assert history.counts("run-1") == {(State.PLANNED, False): 1, (State.SKIPPED, False): 1}
+
+
+GIVEN = {
+    "run_id": "run-1",
+    "target": 1,
+    "item": 1 << SHIFT,
+    "items": [1 << SHIFT],
+    "states": list(State),
+    "nth": 1,
+    "seen": True,
+    "troubled": True,
+}
+"""An argument of every name that a read takes."""
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_no_read_goes_through_the_items_of_other_runs(ledger, seen):
+    """Every query finds items and attempts by their ids: what it costs is up to one run, not to all that there were."""
+    begin(ledger, group(2))
+    reads = [name for name, _ in inspect.getmembers(History, inspect.isfunction) if not name.startswith("_")]
+    asked, plans = [], []
+    with raw(ledger) as db:
+        history = History(db, ledger.path)
+        for name in reads:
+            db.set_trace_callback(asked.append)
+            read = getattr(history, name)
+            found = read(**{each: (GIVEN | {"seen": seen})[each] for each in inspect.signature(read).parameters})
+            list(found) if inspect.isgenerator(found) else None
+            db.set_trace_callback(None)
+        for query in asked:
+            plans += [(row[3], query) for row in db.execute(f"EXPLAIN QUERY PLAN {query}")]
+    assert {query for step, query in plans if step.startswith(("SCAN item", "SCAN attempt"))} == set()
+    assert {step.split()[1] for step, _ in plans if step.startswith("SEARCH")} >= {"item", "attempt", "run", "target"}
 
 
 def test_the_score_is_of_what_was_sent(ledger, history):

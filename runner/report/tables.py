@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "teardown.report/1"
 
-_COLUMNS = (
+_OF_ROW = (
     "number",
     "account",
     "provider",
@@ -28,10 +28,11 @@ _COLUMNS = (
     "reason",
     "attempts",
     "finished_at",
-    "error_code",
-    "error_message",
-    "http_status",
 )
+_VERIFIED = _OF_ROW.index("verified")
+_OF_ERROR = ("code", "message", "http_status")
+_NO_ERROR = dict.fromkeys(_OF_ERROR)
+_COLUMNS = (*_OF_ROW, "error_code", "error_message", "http_status")
 _DETACHED_COLUMNS = ("number", "account", "provider", "target", "confirmed_by", "finished_at")
 _FORMULA = ("=", "+", "-", "@")
 _NUMBER = re.compile(r"\+[0-9]+")
@@ -77,7 +78,7 @@ class Csv:
 
     def add(self, rows: list[Row]) -> None:
         """Write a line per row."""
-        self._csv.writerows(_cells(_flat(row), _COLUMNS) for row in rows)
+        self._csv.writerows(map(_flat, rows))
 
     def end(self) -> None:
         """Write nothing more."""
@@ -92,7 +93,8 @@ class DetachedCsv:
 
     def add(self, rows: list[Row]) -> None:
         """Write a line per detached row."""
-        self._csv.writerows(_cells(row, _DETACHED_COLUMNS) for row in rows if row["outcome"] == "detached")
+        detached = (row for row in rows if row["outcome"] == "detached")
+        self._csv.writerows([_safe(row[column]) for column in _DETACHED_COLUMNS] for row in detached)
 
     def end(self) -> None:
         """Write nothing more."""
@@ -102,19 +104,12 @@ def _encode(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-def _flat(row: Row) -> Row:
-    error = row["error"] or {"code": None, "message": None, "http_status": None}
-    return {
-        **row,
-        "verified": "true" if row["verified"] else "false",
-        "error_code": error["code"],
-        "error_message": error["message"],
-        "http_status": error["http_status"],
-    }
-
-
-def _cells(row: Row, columns: tuple[str, ...]) -> list[Any]:
-    return [_safe(row[column]) for column in columns]
+def _flat(row: Row) -> list[Any]:
+    """Return the cells of ``_COLUMNS``."""
+    error = row["error"] or _NO_ERROR
+    cells = [_safe(row[column]) for column in _OF_ROW]
+    cells[_VERIFIED] = "true" if row["verified"] else "false"
+    return cells + [_safe(error[key]) for key in _OF_ERROR]
 
 
 def _safe(cell: Any) -> Any:
