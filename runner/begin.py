@@ -10,9 +10,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import InputError
-from runner.model import Skipped, State
 from runner.policy import Batch, Guards, Window
-from runner.records import NewTarget, RunRecord, Settled
+from runner.records import NewTarget, RunRecord
 from runner.version import VERSION
 
 if TYPE_CHECKING:
@@ -100,16 +99,11 @@ def begin(ledger: Ledger, run_id: str, plan: Plan, options: Options, now: float)
 
 def leave_alone(ledger: Ledger, run_id: str, rules: Rules, now: float) -> None:
     """Settle what lies beyond the limit, and what is protected, once every number of the run is known."""
-    history = ledger.history
-    last = history.position(run_id, rules.limit, seen=False) if rules.limit is not None else None
-    for target in history.targets(run_id):
-        skipped = []
-        for item in history.items_of(target.no, {State.PLANNED}):
-            if last is not None and item.id > last:
-                skipped.append(Settled(item.id, Skipped("excluded"), now))
-            elif rules.guards.protects(item.number):
-                skipped.append(Settled(item.id, Skipped("protected"), now))
-        ledger.record((), skipped)
+    if rules.limit is not None:
+        last = ledger.history.position(run_id, rules.limit, seen=False)
+        ledger.skip(run_id, "excluded", now, after=last)
+    if rules.guards.protect:
+        ledger.skip(run_id, "protected", now, like=rules.guards.protect)
 
 
 def _is_chosen(group: Group, options: Options) -> bool:

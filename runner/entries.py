@@ -14,9 +14,9 @@ from runner.model import Failed, Pending, Unknown
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
-    from runner.model import Attached
+    from runner.model import Attached, SkipReason
     from runner.records import Attempt, Settled
 
 _SETTLE = (
@@ -37,6 +37,11 @@ _LEFT_IN_FLIGHT = (
 _SEEN = (
     "UPDATE item SET seen = 1, before = json_extract(entry.value, '$[1]')"
     " FROM json_each(?) AS entry WHERE item.id = json_extract(entry.value, '$[0]')"
+)
+_SKIP = (
+    "UPDATE item SET state = 'skipped', reason = ?, finished_at = ?, error_code = NULL, error_message = NULL,"
+    " http_status = NULL WHERE id BETWEEN ? AND ? AND state = 'planned'"
+    " AND (number IN (SELECT value FROM json_each(?)) OR EXISTS (SELECT 1 FROM json_each(?) WHERE number GLOB value))"
 )
 _NEXT = (
     "SELECT json_group_array(json_array(id, number)) FROM (SELECT id, number FROM item WHERE id > ? AND id <= ?"
@@ -71,6 +76,12 @@ def attempt(db: sqlite3.Connection, attempts: Iterable[Attempt]) -> None:
 def verify(db: sqlite3.Connection, items: Iterable[int]) -> None:
     """Note that detached items were seen gone."""
     db.execute(_VERIFIED, (_rows(items),))
+
+
+def skip(db: sqlite3.Connection, reason: SkipReason, at: float, ids: tuple[int, int], like: Collection[str]) -> None:
+    """Leave planned items alone whose number is in ``like``, or begins as something there that ends in ``*``."""
+    begins = {each for each in like if each.endswith("*")}
+    db.execute(_SKIP, (reason, at, *ids, _rows(set(like) - begins), _rows(begins)))
 
 
 def settle(db: sqlite3.Connection, settled: Iterable[Settled]) -> None:

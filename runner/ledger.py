@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from runner.model import Attached
+    from runner.model import Attached, SkipReason
     from runner.records import Attempt, Command, Ending, NewTarget, RunRecord, Settled
     from runner.tally import Tally
 
@@ -88,6 +88,14 @@ class Ledger:
         with self._transaction() as db:
             _insert_items(db, target, found)
             db.execute("UPDATE target SET whole = 2 WHERE no = ?", (target,))
+
+    def skip(
+        self, run_id: str, reason: SkipReason, at: float, *, after: int = 0, like: Collection[str] = ("*",)
+    ) -> None:
+        """Settle the planned items with ids above ``after`` whose number is in ``like``, also with ``*`` at its end."""
+        first, last = self.history.item_range(run_id)
+        with self._transaction() as db:
+            entries.skip(db, reason, at, (max(first, after + 1), last), like)
 
     def reopen(self, run_id: str) -> None:
         """Record that another process goes on with the run; what earlier ones saw entitles to nothing any more."""

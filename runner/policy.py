@@ -148,12 +148,6 @@ class Guards:
             return f"{rest} would remain, and guards.min_remaining is {self.min_remaining}"
         return None
 
-    def protects(self, number: str) -> bool:
-        """Whether ``number`` is listed, or begins as a pattern that ends in ``*`` does."""
-        return any(
-            number.startswith(pattern[:-1]) if pattern.endswith("*") else number == pattern for pattern in self.protect
-        )
-
     def tripped_by(self, failures: int, finished: int) -> str | None:
         """Why the run must stop after ``failures`` of ``finished`` items, both over the whole run; None to go on."""
         limit, ratio = self.stop_after_failures, self.stop_after_failure_ratio

@@ -2,12 +2,14 @@
 
 import json
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ledgers import see
+from reporting import RUN
 
 from runner import plan
 from runner.begin import Options, Rules, begin, leave_alone, new_run_id
@@ -15,6 +17,7 @@ from runner.errors import InputError
 from runner.ledger import Ledger
 from runner.model import State
 from runner.policy import Batch, Guards, Window
+from runner.records import NewTarget
 
 PLAN = """\
 version: 1
@@ -141,6 +144,18 @@ def test_protected_numbers_are_left_alone_wherever_they_stand(ledger, read):
     run_id = begun(ledger, read(text))
     assert [reason for _, end, reason in standing(ledger, run_id) if end == "21"] == [None]
     assert {reason for _, end, reason in standing(ledger, run_id) if end != "21"} == {"protected"}
+
+
+def test_a_number_is_protected_as_a_whole_and_a_pattern_by_its_beginning(ledger):
+    """Nothing but the very number, or what begins as a pattern does, is protected; by default nothing is."""
+    numbers = ["+14155550100", "+14155550101", "+141555501000", "+442071234567", "+4420000", "+4421000"]
+    new = [NewTarget("u", "unpod", name, numbers) for name in "ab"]
+    ledger.begin(replace(RUN, ending=None, finished_at=None), {}, new)
+    leave_alone(ledger, RUN.id, Rules(), NOW)
+    assert ledger.history.counts(RUN.id) == {(State.PLANNED, False): 12}
+    leave_alone(ledger, RUN.id, Rules(Guards(protect=("+14155550100", "+4420*"))), NOW)
+    protected = [item.number for item in ledger.history.items(RUN.id) if item.state is State.SKIPPED]
+    assert protected == [numbers[0], *numbers[3:5]] * 2
 
 
 def test_a_limit_counts_from_the_first_item(ledger, read):

@@ -186,27 +186,6 @@ def test_targets_are_counted_only_when_a_guard_needs_it(guards, needed):
     assert guards.needs_census is needed
 
 
-@pytest.mark.parametrize(
-    ("number", "protected"),
-    [
-        ("+14155550100", True),
-        ("+14155550101", False),
-        ("+141555501000", False),
-        ("+442071234567", True),
-        ("+4420", True),
-        ("+44210", False),
-    ],
-)
-def test_protected_numbers_and_patterns(number, protected):
-    """A number is meant as a whole, a pattern by its beginning."""
-    assert Guards(protect=("+14155550100", "+4420*")).protects(number) is protected
-
-
-def test_nothing_is_protected_by_default():
-    """An empty list protects nothing."""
-    assert not Guards().protects("+14155550100")
-
-
 @pytest.mark.parametrize(("failures", "tripped"), [(0, False), (19, False), (20, True), (21, True)])
 def test_stop_after_failures_counts_up_to_and_including(failures, tripped):
     """The run stops with the twentieth failure, not after it."""
