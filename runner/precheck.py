@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runner.model import AlreadyDetached, Attached, Detached, Elsewhere, Gone, Skipped, State
 from runner.providers import NumberSeen, TargetSeen
 from runner.records import Settled
+from runner.waiting import Waiting, surveys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Container, Iterable
 
     from runner.history import Standing, Target
     from runner.journal import Journal
     from runner.model import Outcome, Seen
     from runner.policy import Guards
-    from runner.providers import Reader
+    from runner.providers import Reader, Wanted
 
 _AT_ONCE = 1000
 
@@ -64,21 +64,26 @@ class Precheck:
         self._journal = journal
         self._guards = guards
         self._clock = clock
-        self._open: dict[tuple[str | None, str], list[Standing]] = defaultdict(list)
+        self._open = Waiting()
         self._sightings: list[tuple[int, Attached]] = []
         self._settled: list[Settled] = []
 
-    async def look(self, targets: Iterable[Target], states: frozenset[State]) -> None:
-        """Survey the lane and add to the findings.
+    async def look(self, targets: Iterable[Target], states: frozenset[State], *, everywhere: bool) -> None:
+        """Survey the lane and add to the findings; ``everywhere`` as in `expand`.
 
         Raises RequestError when a read fails for good, because that is no evidence.
         """
-        groups = list(targets)
-        for target in groups:
-            for standing in await self._journal.call(self._journal.ledger.history.items_of, target.no, states):
-                self._open[target.target, standing.number].append(standing)
-        may_miss = {target.target for target in groups if target.if_missing}
-        async for sight in self._reader.survey(self._by_target(), census=self._guards.needs_census):
+        for groups in surveys(targets, everywhere=everywhere):
+            for target in groups:
+                for standing in await self._journal.call(self._journal.ledger.history.items_of, target.no, states):
+                    self._open.add(target.target, standing)
+            if wanted := self._open.wanted(target.target for target in groups):
+                await self._survey(wanted, {target.target for target in groups if target.if_missing})
+        await self._trace()
+        await self._write()
+
+    async def _survey(self, wanted: Wanted, may_miss: Container[str | None]) -> None:
+        async for sight in self._reader.survey(wanted, census=self._guards.needs_census):
             match sight:
                 case NumberSeen():
                     await self._saw(sight)
@@ -86,24 +91,15 @@ class Precheck:
                     self._missing(sight.target, may_miss=sight.target in may_miss)
                 case TargetSeen(attached=int(count)):
                     self.findings.census[sight.target] = count
-        await self._trace()
-        await self._write()
 
     async def _trace(self) -> None:
         """Search for the numbers that are not at their target, and for those that the survey did not see at all."""
-        if self._open:
-            async for sight in self._reader.trace(self._by_target()):
+        if missing := self._open.wanted():
+            async for sight in self._reader.trace(missing):
                 await self._saw(sight)
 
-    def _by_target(self) -> dict[str | None, list[str]]:
-        """Return the numbers that are still to be found."""
-        numbers: dict[str | None, list[str]] = defaultdict(list)
-        for target, number in self._open:
-            numbers[target].append(number)
-        return numbers
-
     async def _saw(self, sight: NumberSeen) -> None:
-        standings = self._open.get((sight.target, sight.number), [])
+        standings = self._open.at(sight.target, sight.number)
         if isinstance(sight.seen, Attached):
             self._sightings += [(standing.id, sight.seen) for standing in standings]
         elif not sight.traced and any(standing.state is State.PLANNED for standing in standings):
@@ -111,7 +107,7 @@ class Precheck:
         else:
             for standing in standings:
                 self._away(standing, sight)
-        self._open.pop((sight.target, sight.number), None)
+        self._open.pop(sight.target, sight.number)
         if len(self._sightings) + len(self._settled) >= _AT_ONCE:
             await self._write()
 
@@ -134,18 +130,16 @@ class Precheck:
 
     def _missing(self, target: str | None, *, may_miss: bool) -> None:
         """Settle the items of a target that does not exist, or forbid the run when it has to."""
-        standings = {key: known for key, known in self._open.items() if key[0] == target}
-        known = any(standing.known for group in standings.values() for standing in group)
+        standings, gone = self._open.at_target(target), Gone("target_gone")
+        known = any(standing.known for standing in standings)
         if not may_miss and not known:
             self.findings.blocks.append(f"{_place(target)} is not found; correct the plan, or set if_missing to ok")
-        for key, group in standings.items():
-            del self._open[key]
+        for standing in standings:
+            self._open.pop(target, standing.number)
             if may_miss or known:
-                for standing in group:
-                    gone = Gone("target_gone")
-                    planned = standing.state is State.PLANNED
-                    outcome = AlreadyDetached(gone.reason) if planned else gone_after_attempt(standing, gone)
-                    self._settle(standing, outcome)
+                planned = standing.state is State.PLANNED
+                outcome = AlreadyDetached(gone.reason) if planned else gone_after_attempt(standing, gone)
+                self._settle(standing, outcome)
 
     def _settle(self, standing: Standing, outcome: Outcome) -> None:
         self._settled.append(Settled(standing.id, outcome, self._clock(), verified=not isinstance(outcome, Skipped)))

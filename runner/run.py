@@ -218,7 +218,9 @@ class Run:
             if expand_only:
                 await expand(reader, journal, targets, everywhere=lane.spec.everywhere)
             elif not findings.blocks:
-                await Precheck(reader, journal, self.rules.guards, self.clock, findings).look(targets, states)
+                await Precheck(reader, journal, self.rules.guards, self.clock, findings).look(
+                    targets, states, everywhere=lane.spec.everywhere
+                )
         except RequestError as error:
             if not self.signal:
                 findings.blocks.append(f"the pre-check failed, and a failed read is no evidence: {error}")

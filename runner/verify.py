@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections import defaultdict
+from collections import deque
 from typing import TYPE_CHECKING
 
 from runner.errors import RequestError
@@ -11,15 +11,16 @@ from runner.model import Attached, Failed, Fault, Gone, State
 from runner.precheck import gone_after_attempt
 from runner.providers import NumberSeen, TargetSeen
 from runner.records import Settled
+from runner.waiting import Waiting, surveys
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     from runner.history import Standing, Target
     from runner.journal import Journal
     from runner.lanes import Lane
     from runner.model import Outcome, Seen
-    from runner.providers import Reader, Sight, Wanted
+    from runner.providers import Reader, Sight
 
 _STATES = frozenset({State.DETACHED, State.FAILED, State.UNKNOWN})
 
@@ -47,7 +48,7 @@ class Verification:
         self._clock = clock
         self._changed = changed
         self._believed = believed
-        self._open: dict[tuple[str | None, str], list[Standing]] = defaultdict(list)
+        self._open = Waiting()
 
     async def run(self, targets: Iterable[Target]) -> str | None:
         """Settle what can be settled; return a sentence when something could not be looked at.
@@ -55,60 +56,66 @@ class Verification:
         What is still seen attached is looked at again, with growing waits, before that is believed: a provider's
         reads may lag behind its writes.
         """
-        for target in targets:
-            for each in await self._journal.call(self._journal.ledger.history.items_of, target.no, _STATES):
-                if not each.verified and each.id not in self._believed:
-                    self._open[target.target, each.number].append(each)
+        ahead = deque(surveys(targets, everywhere=self._lane.spec.everywhere))
         try:
+            while ahead:
+                groups = ahead.popleft()
+                await self._load(groups)
+                await self._look(self._open.wanted(target.target for target in groups))
             await self._look_with_patience()
         except RequestError as error:
-            unseen = sum(map(len, self._open.values()))
-            return f"{unseen} numbers of {self._lane.account} could not be verified: {error}"
-        for key in list(self._open):
-            self._still_attached(key)
+            for groups in ahead:
+                await self._load(groups)
+            return f"{len(self._open)} numbers of {self._lane.account} could not be verified: {error}"
+        for target, numbers in self._open.wanted().items():
+            for number in numbers:
+                self._still_attached(target, number)
         return None
 
+    async def _load(self, groups: Iterable[Target]) -> None:
+        for target in groups:
+            for each in await self._journal.call(self._journal.ledger.history.items_of, target.no, _STATES):
+                if not each.verified and each.id not in self._believed:
+                    self._open.add(target.target, each)
+
     async def _look_with_patience(self) -> None:
-        """Look until all is gone, or what is attached has been so for several looks and twice the longest delay."""
+        """Look on until all is gone, or what is attached has been so for several looks and twice the longest delay."""
         policy, waited = self._lane.policy, 0.0
         for looks in itertools.count(1):
-            await self._look()
             patient = looks >= policy.max_attempts and waited >= 2 * policy.max_delay
             if not self._open or self._lane.stopped or patient:
                 return
             delay = policy.backoff(looks, (1 + self._lane.roll()) / 2)
             waited += delay
             await self._lane.wait(delay)
+            await self._look(self._open.wanted())
 
-    async def _look(self) -> None:
-        """Look once at all that is open, and settle what is gone, or attached again in another way than before."""
-        if not self._open:
+    async def _look(self, wanted: dict[str | None, list[str]]) -> None:
+        """Look once at what is ``wanted``, and settle what is gone, or attached again in another way than before."""
+        if not wanted:
             return
-        async for sight in self._sights():
-            for key in self._named(sight):
-                if isinstance(sight, TargetSeen):
-                    self._gone(key, Gone("target_gone"))
-                elif not isinstance(sight.seen, Attached):
-                    self._gone(key, sight.seen)
-                elif await self._differs(key, sight.seen):
-                    self._reattached(key)
+        async for sight in self._sights(wanted):
+            if isinstance(sight, TargetSeen):
+                if sight.attached is None:
+                    self._target_gone(sight.target)
+            elif not isinstance(sight.seen, Attached):
+                self._gone(sight.target, self._open.pop(sight.target, sight.number), sight.seen)
+            elif await self._differs(sight.target, sight.number, sight.seen):
+                self._reattached(sight.target, sight.number)
 
-    async def _differs(self, key: tuple[str | None, str], seen: Attached) -> bool:
+    async def _differs(self, target: str | None, number: str, seen: Attached) -> bool:
         """Whether the number of a confirmed detach hangs on something else than the pre-check saw."""
-        standing = self._open[key][0]
-        if standing.state is not State.DETACHED:
+        standings = self._open.at(target, number)
+        if not standings or standings[0].state is not State.DETACHED:
             return False
-        return await self._journal.call(self._journal.ledger.history.before, standing.id) != seen.before
+        return await self._journal.call(self._journal.ledger.history.before, standings[0].id) != seen.before
 
-    async def _sights(self) -> AsyncIterator[Sight]:
-        """Survey all that is open; what the survey leaves out is looked at by itself."""
-        unseen: dict[str | None, set[str]] = defaultdict(set)
-        for target, number in self._open:
-            unseen[target].add(number)
-        wanted: Wanted = {target: sorted(numbers) for target, numbers in unseen.items()}
+    async def _sights(self, wanted: Mapping[str | None, list[str]]) -> AsyncIterator[Sight]:
+        """Survey what is ``wanted``; what the survey leaves out is looked at by itself."""
+        unseen = {target: set(numbers) for target, numbers in wanted.items()}
         async for sight in self._reader.survey(wanted, census=False):
             if isinstance(sight, NumberSeen):
-                unseen[sight.target].discard(sight.number)
+                unseen.get(sight.target, set()).discard(sight.number)
             else:
                 unseen.pop(sight.target, None)
             yield sight
@@ -116,36 +123,33 @@ class Verification:
             for number in sorted(numbers):
                 yield NumberSeen(target, number, await self._reader.look(target, number))
 
-    def _named(self, sight: Sight) -> list[tuple[str | None, str]]:
-        """Return the open items that a sight is about: one, or all of a target that does not exist."""
-        if isinstance(sight, TargetSeen):
-            return [key for key in self._open if key[0] == sight.target] if sight.attached is None else []
-        key = (sight.target, sight.number)
-        return [key] if key in self._open else []
+    def _target_gone(self, target: str | None) -> None:
+        for number in self._open.wanted([target]).get(target, []):
+            self._gone(target, self._open.pop(target, number), Gone("target_gone"))
 
-    def _gone(self, key: tuple[str | None, str], seen: Seen) -> None:
-        for standing in self._open.pop(key):
+    def _gone(self, target: str | None, standings: Iterable[Standing], seen: Seen) -> None:
+        for standing in standings:
             if standing.state is State.DETACHED:
                 self._journal.verified(standing.id)
             else:
-                self._settle(key[0], standing, gone_after_attempt(standing, seen))
+                self._settle(target, standing, gone_after_attempt(standing, seen))
 
-    def _reattached(self, key: tuple[str | None, str]) -> None:
-        for standing in self._open.pop(key):
+    def _reattached(self, target: str | None, number: str) -> None:
+        for standing in self._open.pop(target, number):
             self._believed.add(standing.id)
             text = "it was detached, and somebody has attached it again since"
-            self._settle(key[0], standing, Failed(Fault("reattached", text)))
+            self._settle(target, standing, Failed(Fault("reattached", text)))
 
-    def _still_attached(self, key: tuple[str | None, str]) -> None:
-        for standing in self._open.pop(key):
+    def _still_attached(self, target: str | None, number: str) -> None:
+        for standing in self._open.pop(target, number):
             self._believed.add(standing.id)
             match standing.state:
                 case State.DETACHED:
                     text = "the provider confirmed the detach, but the number is still attached when looked at"
-                    self._settle(key[0], standing, Failed(Fault("still_attached", text)))
+                    self._settle(target, standing, Failed(Fault("still_attached", text)))
                 case State.UNKNOWN:
                     text = "the answer to the attempt was lost, and the number is still attached when looked at"
-                    self._settle(key[0], standing, Failed(Fault("still_attached", text)))
+                    self._settle(target, standing, Failed(Fault("still_attached", text)))
 
     def _settle(self, target: str | None, standing: Standing, outcome: Outcome) -> None:
         verified = not isinstance(outcome, Failed)
