@@ -42,10 +42,11 @@ class VideoSDKReader:
 
         A number that the list does not show gets no sight: a list that shifts while it is read is no evidence.
         """
-        asked: dict[str, list[str | None]] = {}
+        asked: dict[str, tuple[str | None, ...]] = {}
         for target, numbers in wanted.items():
+            alone = (target,)  # one for all numbers: most stand at one target
             for number in numbers or ():
-                asked.setdefault(number, []).append(target)
+                asked[number] = asked[number] + alone if number in asked else alone
         whole = [target for target, numbers in wanted.items() if numbers is None]
         if not census and not whole and len(asked) * _PAGE_SIZE <= await self._total():
             async for sight in self.trace({target: numbers or () for target, numbers in wanted.items()}):

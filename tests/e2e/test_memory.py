@@ -1,7 +1,8 @@
-"""A run of many numbers stays small: what is in memory is a lane's block, not the plan's history."""
+"""Many numbers stay small: what a plan says of one is a few bytes, and a run holds a target's at a time."""
 
 import os
 
+import pytest
 from bench import bridge, numbers
 
 PER_BRIDGE = 500
@@ -17,7 +18,12 @@ def peak(bench, listed, name):
         bench.world.unpod.add_bridge(slug, listed[first : first + PER_BRIDGE])
         groups.append(bridge(slug, listed[first : first + PER_BRIDGE]))
     plan = bench.plan(*groups, guards={"max_numbers": 10**7})
-    process = bench.start("run", plan, "--yes", "--no-progress", "-q", stdout=None, stderr=None)
+    return measured(bench, "run", plan, "--yes", "--no-progress", "-q")
+
+
+def measured(bench, *args):
+    """Run a command as a process, and return its exit code and its largest memory in KiB."""
+    process = bench.start(*args, stdout=None, stderr=None)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     return process.returncode, usage.ru_maxrss
@@ -35,4 +41,25 @@ def test_memory_grows_by_less_than_three_kilobytes_a_number(bench):
     code, large = peak(bench, many, "many")
     assert code == 0
     assert (large - small) * 1024 / (MANY - FEW) < 3000, (small, large)
+    assert large < 150 * 1024
     assert bench.world.useless_detaches() == []
+
+
+@pytest.mark.parametrize(
+    ("line", "most"), [("      - +1212{}\n", 150), ("      - number: +1212{}\n", 180), (None, 150)]
+)
+def test_a_plan_takes_few_bytes_a_number(bench, line, most):
+    """What the file itself has of a number, and some tens of bytes more; as many as that in a number file."""
+    sizes = []
+    for count in (10_000, 110_000):
+        plan, digits = bench.folder / "big.yaml", range(2_000_000, 2_000_000 + count)
+        text = "version: 1\nname: big\nteardown:\n  - account: unpod-main\n    bridge: sales\n    numbers"
+        if line:
+            plan.write_text(f"{text}:\n" + "".join(map(line.format, digits)))
+        else:
+            plan.write_text(f"{text}_from: big.csv\n")
+            (bench.folder / "big.csv").write_text("number\n" + "".join(f"+1212{each}\n" for each in digits))
+        code, size = measured(bench, "validate", plan, "-q")
+        assert code == 0
+        sizes.append(size)
+    assert (sizes[1] - sizes[0]) * 1024 / 100_000 < most, sizes
