@@ -114,10 +114,12 @@ class Channel:
             self._failed(error, started)
             raise
         finally:
-            grant.leaves()
+            grant.is_over()
             self.in_flight -= 1
         self._silences = 0
-        self.tally.timed((loop.time() - started) * 1000)
+        latency = loop.time() - started
+        self.tally.timed(latency * 1000)
+        self.pacer.answered(latency)
         if reply.quota:
             self.pacer.observe(reply.quota, self.in_flight)
         return reply
@@ -125,6 +127,7 @@ class Channel:
     def _failed(self, error: RequestError, started: float) -> None:
         if isinstance(error, Throttled):
             self.tally.throttled += 1
+            self.pacer.throttled(started)
         if not _is_silence(error):
             self._silences = 0
         elif self._silences:

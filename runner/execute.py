@@ -44,7 +44,6 @@ class Feed:
         self._targets = targets
         self._after = after
         self._upto = upto
-        self._most = min(_MOST_AT_ONCE, max(lane.concurrency, int(lane.channel.pacer.rate.per_second)))
         self.tried: set[int] = set()
         """Items that an earlier process sent something for, or may have."""
         self._block: deque[tuple[int, str]] = deque()
@@ -66,8 +65,9 @@ class Feed:
         self._block.clear()
 
     async def _claim(self) -> None:
-        account = self._lane.account
-        block = await self._journal.claim(account, after=self._after, upto=self._upto, most=self._most)
+        lane = self._lane
+        most = min(_MOST_AT_ONCE, max(lane.concurrency, int(lane.channel.pacer.rate.per_second)))
+        block = await self._journal.claim(lane.account, after=self._after, upto=self._upto, most=most)
         self._block.extend(block)
         self.tried |= await self._journal.call(self._journal.ledger.history.tried, [item for item, _ in block])
         self._over = not self._block

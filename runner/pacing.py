@@ -8,67 +8,43 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiolimiter import AsyncLimiter
 
+from runner.adaptive import AdaptiveRate
 from runner.errors import LaneStopped
+from runner.sliding import SlidingLog
 
 if TYPE_CHECKING:
     from runner.policy import Rate
+    from runner.sliding import Grant
     from runner.transport import Quota
 
-# Between our grant and the provider's clock lies the network, whose delay varies: a window is kept this much longer.
-_MARGIN = 1.02
-# A rate that is no whole number of requests a second is spaced evenly below this, and rounded down above.
-_SPACED_BELOW = 50
 # A provider's limit up to this many times our rate is one for about a second, and our own pace keeps it already.
 _SAME_WINDOW = 1.5
 # A reset further away than this, in seconds, is not awaited in advance: the refusal that follows has its own bound.
 _FARTHEST_RESET = 900.0
 # A wait so short does not have to be interrupted when the lane closes.
 _SHORT = 0.1
-# How soon to look again whether a request that waits for its connection has left.
-_SOON = 0.002
+# The grain of an event loop's timers: a shorter one is rounded up, or spun on.
+_GRAIN = 0.001
 # A limit that is reset so soon is one for a second; the header only knows whole ones.
 _ABOUT_A_SECOND = 2.0
 
 
-@dataclass(slots=True)
-class Grant:
-    """Permission for one request; ``at`` is when it left, null while it is not known yet."""
-
-    at: float | None
-
-    def waits_for_connection(self) -> None:
-        """Note that the request cannot leave yet: until `leaves` nobody knows which second it falls into."""
-        self.at = None
-
-    def leaves(self) -> None:
-        """Note that the request leaves now, unless it had left before."""
-        if self.at is None:
-            self.at = asyncio.get_running_loop().time()
-
-
 class Pacer:
-    """Grants permission for one request at a time, at most ``rate``.
+    """Grants permission for one request at a time, at most ``rate``, which may adapt to what the provider takes.
 
     The limiter spaces the grants; it alone would let twice the rate through in its busiest second, so a log of the
     newest grants holds each one back until a whole window has passed since the one that it would be too close to.
     """
 
-    def __init__(self, rate: Rate) -> None:
+    def __init__(self, rate: Rate | AdaptiveRate) -> None:
         self.rate = rate
-        per_second = rate.per_second
-        whole = per_second.is_integer() or per_second >= _SPACED_BELOW
-        in_window = math.floor(per_second) if whole else 1
-        self._window = in_window / per_second * _MARGIN if not whole else _MARGIN
-        burst = max(2, in_window // 20)
-        # One grant a window needs no spacing, and could wait in the limiter for longer than a stop may take.
-        self._limiter = AsyncLimiter(burst, burst / per_second) if in_window > 1 else None
-        self._grants: deque[Grant] = deque(maxlen=in_window)
+        self._tuned = 0.0
+        self._log = SlidingLog(rate.per_second)
+        self._tune()
         self._turn = asyncio.Lock()
         self._resumes = 0.0
         self._left = math.inf
@@ -84,29 +60,58 @@ class Pacer:
         Raises LaneStopped once the lane closes: for what would change something at once, for a look when it could not
         leave before the lane is closed.
         """
+        # Below the rate nobody waits, and then neither a lock nor a timer is needed.
+        if not (self._turn.locked() or (sending and self.held)) and self._wait_left(sending=sending) <= 0:
+            return await self._take()
         while True:
             if sending:
                 await self._released.wait()
-            if granted := await self._take_turn(sending=sending):
-                return granted
+            async with self._turn:
+                if granted := await self._take_turn(sending=sending):
+                    return granted
 
     async def _take_turn(self, *, sending: bool) -> Grant | None:
         """Wait for the next grant and take it; return None when detach requests were put on hold meanwhile."""
-        async with self._turn:
-            if sending and self.held:
-                return None
-            # Asked before the limiter as well: it would let go of those that wait only one by one.
-            self._wait_left(sending=sending)
-            if self._limiter:
-                await self._limiter.acquire()
-            while (wait := self._wait_left(sending=sending)) > 0:
-                await self._sleep(max(wait, 0.001))
-            if sending and self.held:
-                return None
-            granted = Grant(asyncio.get_running_loop().time())
-            self._grants.append(granted)
-            self._left -= 1
-            return granted
+        while not (sending and self.held):
+            if (wait := self._wait_left(sending=sending)) <= 0:
+                return await self._take()
+            await self._sleep(max(wait, _GRAIN))
+        return None
+
+    async def _take(self) -> Grant:
+        if self._limiter:
+            await self._limiter.acquire()  # does not wait: it was asked before, and its own timers know no grain
+        self._left -= 1
+        return self._log.add(asyncio.get_running_loop().time())
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether the rate adapts to what the provider takes."""
+        return isinstance(self.rate, AdaptiveRate)
+
+    def answered(self, latency: float) -> None:
+        """Learn that a request was accepted, and answered after ``latency`` seconds."""
+        if isinstance(self.rate, AdaptiveRate):
+            self.rate.accepted(asyncio.get_running_loop().time(), latency)
+            self._tune()
+
+    def throttled(self, left: float) -> None:
+        """Learn that a request which left at ``left`` was refused because there had been too many."""
+        if isinstance(self.rate, AdaptiveRate):
+            self.rate.throttled(asyncio.get_running_loop().time(), left)
+            self._tune()
+
+    def _tune(self) -> None:
+        """Take over the present rate."""
+        per_second = self.rate.per_second
+        if per_second == self._tuned:
+            return
+        self._tuned = per_second
+        self._log.tune(per_second)
+        self._interval = 1 / per_second
+        burst = max(2, self._log.most // 20)
+        # One grant a window needs no spacing.
+        self._limiter = AsyncLimiter(burst, burst / per_second) if self._log.most > 1 else None
 
     def hold(self, *, on: bool) -> None:
         """Let no detach request through until that is taken back; looks go on."""
@@ -143,6 +148,9 @@ class Pacer:
 
         ``in_flight`` requests are under way and not yet counted in it.
         """
+        if isinstance(self.rate, AdaptiveRate) and quota.limit:
+            self.rate.told(quota.limit, quota.resets_in if quota.resets_in > _ABOUT_A_SECOND else 1.0)
+            self._tune()
         per_second = self.rate.per_second
         about_ours = quota.limit is not None and per_second <= quota.limit < per_second * _SAME_WINDOW
         if about_ours and quota.resets_in <= _ABOUT_A_SECOND:
@@ -157,7 +165,7 @@ class Pacer:
     def _wait_left(self, *, sending: bool) -> float:
         """Return the seconds until the next request may leave; LaneStopped when it is not to leave at all."""
         now = asyncio.get_running_loop().time()
-        earliest = self._earliest()
+        earliest = self._earliest(now)
         if self._closing.is_set() and (sending or earliest > max(now, self._closes)):
             raise LaneStopped("the lane is stopping")
         return earliest - now
@@ -174,11 +182,9 @@ class Pacer:
     def _patient_until(self) -> float:
         return max(self._resumes, self._resets if self._left <= 0 else 0.0)
 
-    def _earliest(self) -> float:
-        """Return the moment from which on the next request may leave."""
-        if len(self._grants) < (self._grants.maxlen or 0):
-            return self._patient_until
-        left_at = self._grants[0].at
-        if left_at is None:
-            return max(self._patient_until, asyncio.get_running_loop().time() + _SOON)
-        return max(self._patient_until, left_at + self._window)
+    def _earliest(self, now: float) -> float:
+        """Return the moment from which on the next request may leave, or one at which to ask again."""
+        earliest = max(self._patient_until, self._log.free_at(now))
+        if earliest <= now and self._limiter and not self._limiter.has_capacity():
+            return now + self._interval
+        return earliest

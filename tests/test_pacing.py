@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from raw_server import answer, serving, transporting
 from virtual_time import now, run
 
+from runner.adaptive import AdaptiveRate
 from runner.channel import Channel
 from runner.credentials import GivenToken
 from runner.errors import LaneStopped
@@ -134,6 +135,29 @@ async def test_a_real_server_sees_the_rate():
     held_back = max(request.at - float(request.headers["x-left"]) for request in server.requests)
     assert len(times) == 200
     assert busiest(times, 1.0 if held_back <= 0.015 else 1.0 - held_back) <= 100
+
+
+def test_an_adaptive_rate_is_kept_as_it_changes():
+    """Answers make the pace faster and refusals slower, at once, and never faster than the bound."""
+
+    async def scenario():
+        pacer, granted, before = Pacer(AdaptiveRate(40.0)), [], None
+        for index in range(600):
+            grant = await pacer.grant()
+            granted.append(now())
+            await asyncio.sleep(0.001)
+            grant.is_over()
+            pacer.answered(0.001)
+            if index == 400:
+                before = pacer.rate.per_second
+                pacer.throttled(granted[-1])
+        return granted, before, pacer.adaptive
+
+    granted, before, adaptive = run(scenario())
+    assert (before, adaptive) == (40, True)
+    assert busiest(granted[:20], 1.0) < 20
+    assert busiest(granted, 1.0) == 40
+    assert 33 <= busiest(granted[401:440], 1.0) < 40
 
 
 # -- pauses
@@ -459,10 +483,10 @@ def test_a_connection_that_was_at_hand_changes_nothing():
 
     async def scenario():
         grant = await Pacer(Rate(2.0)).grant()
-        before = grant.at
+        before = grant.arrived
         await asyncio.sleep(3)
         grant.leaves()
-        return before, grant.at
+        return before, grant.arrived
 
     before, after = run(scenario())
     assert before == after
