@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from runner.ledger import Ledger
     from runner.plan import Group, Plan
-    from runner.policy import Rate
+    from runner.policy import AnyRate
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Options:
     limit: int | None = None
     only: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
-    rates: Mapping[str, Rate] = field(default_factory=dict)
+    rates: Mapping[str, AnyRate] = field(default_factory=dict)
     concurrency: int | None = None
     deadline: float | None = None
     reason: str | None = None

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING
 
 from runner import providers
+from runner.adaptive import AdaptiveRate
 from runner.channel import Channel
 from runner.credentials import GivenToken, MintedToken
 from runner.lanes import Lane
 from runner.pacing import Pacer
+from runner.policy import Rate
 from runner.transport import Transport, open_session
 
 if TYPE_CHECKING:
@@ -36,10 +39,17 @@ async def open_lane(
     concurrency = options.concurrency or account.concurrency
     session = await stack.enter_async_context(open_session(concurrency, account.timeout))
     transport = Transport(session, account.timeout, known_secrets(credentials), clock)
-    pacer = Pacer(options.rates.get(account.name, account.rate))
+    pacer = Pacer(_rate(account, options))
     token = token_of(credentials, clock)
     channel = Channel(spec.base_url(account), transport, pacer, token, partial(spec.authorize, account))
     return Lane(account.name, spec, channel, policy, concurrency, drain_s=account.timeout)
+
+
+def _rate(account: Account, options: Options) -> Rate | AdaptiveRate:
+    rate = options.rates.get(account.name, account.rate)
+    if isinstance(rate, Rate):
+        return rate
+    return AdaptiveRate(account.max_rate.per_second if account.max_rate else math.inf)
 
 
 def known_secrets(credentials: Credentials) -> tuple[str, ...]:

@@ -51,6 +51,21 @@ class Rate:
         return self.count / self.period
 
 
+AUTO: Literal["auto"] = "auto"
+"""In place of a rate: as fast as the provider takes."""
+AnyRate = Rate | Literal["auto"]
+
+
+def parse_rate(text: str) -> AnyRate:
+    """Return what ``Rate.parse`` does, or ``auto`` as it stands; ValueError with the mend."""
+    if text.strip() == AUTO:
+        return AUTO
+    try:
+        return Rate.parse(text)
+    except ValueError as error:
+        raise ValueError(f"{error}; or auto, to find out what the provider takes") from error
+
+
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """How often and how patiently one number is tried; delays in seconds."""

@@ -33,22 +33,25 @@ class TargetPreview:
 
 @dataclass(frozen=True, slots=True)
 class LanePreview:
-    """One lane: detaches and about how many requests they take in all, which lasts ``seconds`` at ``rate``."""
+    """One lane: detaches and about how many requests they take in all, which lasts ``seconds`` at ``rate``.
+
+    Where the rate is ``adaptive`` that is the present one, which hardly anything has tried yet.
+    """
 
     account: str
     to_detach: int
     requests: int
     seconds: float
     rate: float
+    adaptive: bool
     expires_at: float | None
     """When the account's token ends, in seconds since the epoch, where that is known."""
 
     def sentence(self) -> str:
         """Return the estimate in words."""
         how_long = f"about {self.seconds:.0f} s" if self.seconds < 120 else f"about {self.seconds / 60:.0f} min"  # noqa: PLR2004 - two minutes
-        return (
-            f"{self.account}: {self.to_detach} to detach, about {self.requests} requests, {how_long} at {self.rate:g}/s"
-        )
+        pace = f"{how_long} at {self.rate:.3g}/s" + (", where rate: auto begins" if self.adaptive else "")
+        return f"{self.account}: {self.to_detach} to detach, about {self.requests} requests, {pace}"
 
     def expiry_warning(self, now: float) -> str | None:
         """Return a warning when the token ends before the run does."""
@@ -56,9 +59,8 @@ class LanePreview:
             return None
         left = self.expires_at - now
         when = f"ends in {left:.0f} s" if left > 0 else "has already ended"
-        return (
-            f"{self.account}: the token {when}, and the run needs about {self.seconds:.0f} s; get one that lasts longer"
-        )
+        needs = f"{'may need' if self.adaptive else 'needs about'} {self.seconds:.0f} s"
+        return f"{self.account}: the token {when}, and the run {needs}; get one that lasts longer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +119,9 @@ def preview_lane(lane: Lane, to_detach: int, *, verify: bool) -> LanePreview:
     """Return the estimate of a lane: its looks so far stand for those of the verification."""
     looks = lane.channel.tally.requests
     ahead = to_detach + (looks if verify and to_detach else 0)
-    rate = lane.channel.pacer.rate.per_second
-    return LanePreview(lane.account, to_detach, looks + ahead, ahead / rate, rate, lane.channel.token.expires_at)
+    pacer = lane.channel.pacer
+    rate, expires_at = pacer.rate.per_second, lane.channel.token.expires_at
+    return LanePreview(lane.account, to_detach, looks + ahead, ahead / rate, rate, pacer.adaptive, expires_at)
 
 
 def guarded(guards: Guards, targets: Iterable[TargetPreview]) -> list[str]:

@@ -10,7 +10,7 @@ import yaml
 from runner import config
 from runner.config import Account, LogSettings, SecretRef, Settings
 from runner.errors import InputError
-from runner.policy import Guards, Rate, RetryPolicy
+from runner.policy import AUTO, Guards, Rate, RetryPolicy
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.yaml"
 UNPOD = "accounts:\n  unpod-main: {provider: unpod, token: '${TOKEN}', org_handle: acme}\n"
@@ -117,6 +117,17 @@ def test_the_environment_overrides_the_file(write):
     assert settings.accounts["other_one"].concurrency == 7
     assert settings.log.numbers == "masked"
     assert settings.guards == Guards(max_numbers=9, protect=("+14155550100", "+44*"))
+
+
+def test_a_rate_may_be_left_to_be_found(write):
+    """``rate: auto`` with a bound, and a fixed rate up to the same bound; the environment knows the word too."""
+    path = write(UNPOD.replace("acme", "acme, rate: auto, max_rate: 300/min") + "  b: {provider: videosdk, token: t}\n")
+    settings = config.load(path, {"TEARDOWN_ACCOUNTS__B__RATE": "auto"})
+    account, other = settings.accounts.values()
+    assert (account.rate, account.max_rate) == (AUTO, Rate(300, 60))
+    assert (other.rate, other.max_rate) == (AUTO, None)
+    overridden = config.load(path, {"TEARDOWN_ACCOUNTS__UNPOD_MAIN__RATE": "5/s"})
+    assert overridden.accounts["unpod-main"].rate == Rate(5)
 
 
 def test_an_account_can_come_from_the_environment_alone():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from runner.policy import Batch, Guards, Rate, RetryPolicy, Window, parse_duration
+from runner.policy import AUTO, Batch, Guards, Rate, RetryPolicy, Window, parse_duration, parse_rate
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -62,6 +62,14 @@ def test_what_is_no_rate_is_refused_with_the_mend(text):
     """Zero is no rate either: nothing would ever leave."""
     with pytest.raises(ValueError, match="is not a rate; write it like 10/s or 300/min, above zero"):
         Rate.parse(text)
+
+
+def test_auto_stands_for_a_rate():
+    """Where a rate may be found, ``auto`` says so; anything else is a rate or refused, with both mends."""
+    assert parse_rate(" auto ") == AUTO
+    assert parse_rate("5/s") == Rate(5)
+    with pytest.raises(ValueError, match="write it like 10/s or 300/min, above zero; or auto"):
+        parse_rate("Auto")
 
 
 # -- retries

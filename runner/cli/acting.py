@@ -36,7 +36,11 @@ def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 _pace = _options(
     click.option(
-        "--rate", "rates", type=AccountRate(), multiple=True, help="ACCOUNT=5/s: another rate than the config's."
+        "--rate",
+        "rates",
+        type=AccountRate(),
+        multiple=True,
+        help="ACCOUNT=5/s or ACCOUNT=auto: another rate than the config's.",
     ),
     click.option("--concurrency", type=click.IntRange(1, 1000), help="Requests in flight per account."),
 )

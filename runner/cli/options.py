@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runner.config import Settings
-    from runner.policy import Rate
+    from runner.policy import AnyRate
     from runner.state import StateFolder
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -123,19 +123,19 @@ class Duration(click.ParamType[float]):
         return seconds
 
 
-class AccountRate(click.ParamType["tuple[str, Rate]"]):
-    """``ACCOUNT=5/s``."""
+class AccountRate(click.ParamType["tuple[str, AnyRate]"]):
+    """``ACCOUNT=5/s`` or ``ACCOUNT=auto``."""
 
     name = "account=rate"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Rate]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, AnyRate]:
         """Return the account and its rate."""
-        from runner.policy import Rate
+        from runner.policy import parse_rate
 
         account, separator, rate = str(value).partition("=")
         if not (account and separator):
-            self.fail(f"{value!r} is not ACCOUNT=RATE, like unpod-main=5/s", param, ctx)
+            self.fail(f"{value!r} is not ACCOUNT=RATE, like unpod-main=5/s or unpod-main=auto", param, ctx)
         try:
-            return account, Rate.parse(rate)
+            return account, parse_rate(rate)
         except ValueError as error:
             self.fail(str(error), param, ctx)

@@ -14,6 +14,7 @@ from runner.config.settings import Account
 from runner.document import Given, Mapping, Node, Page, Scalar, quoted
 from runner.document.schema import validate
 from runner.errors import Problem
+from runner.policy import AUTO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as Environ
@@ -54,6 +55,7 @@ class _Reader:
             return None
         known = PROVIDERS[model.provider]
         self._check_keys(self._node, model.provider, known, what)
+        self._check_rates(model)
         return Account(
             name=name,
             provider=model.provider,
@@ -61,6 +63,7 @@ class _Reader:
             org_handle=self._text("org_handle"),
             product_id=self._text("product_id"),
             rate=model.rate,
+            max_rate=model.max_rate,
             concurrency=model.concurrency,
             timeout=model.timeout,
             token=self._secret("token"),
@@ -83,6 +86,12 @@ class _Reader:
         if secrets not in known.credentials:
             sets = " or else ".join(" with ".join(f"`{name}`" for name in sorted(one)) for one in known.credentials)
             self._page.problem(self._key, f"{what} needs {sets}, and no other mix of credentials")
+
+    def _check_rates(self, model: AccountFile) -> None:
+        if model.max_rate and model.rate != AUTO and model.rate.per_second > model.max_rate.per_second:
+            self._page.problem(
+                self._scalar("rate") or self._key, "`rate` is above `max_rate`; lower it, or make it auto"
+            )
 
     def _scalar(self, name: str) -> Scalar | None:
         node = self._node.get(name) if isinstance(self._node, Mapping) else None

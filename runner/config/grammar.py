@@ -7,10 +7,11 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from runner.document.schema import DECIMAL, DURATION, SECONDS, WHOLE, Line, Strict, choice, parsed
-from runner.policy import Batch, Rate
+from runner.policy import AUTO, AnyRate, Batch, Rate, parse_rate
 
 _NUMBER_SCHEMA = {"type": ["string", "integer"]}
 _RATE_SCHEMA = {"type": "string", "pattern": r"^[0-9.]+\s*/\s*(s|sec|second|m|min|minute|h|hour)$"}
+_ANY_RATE_SCHEMA = {"anyOf": [{"const": AUTO}, _RATE_SCHEMA]}
 _BATCH_SCHEMA = {
     "anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[1-9][0-9]*%?$"}],
 }
@@ -70,10 +71,13 @@ class AccountFile(Strict):
     secret: Line | None = Field(default=None, description="Goes with `api_key` (videosdk).")
     org_handle: Line | None = Field(default=None, description="The organisation's handle (unpod).")
     product_id: Line | None = Field(default=None, description="Sent as Product-ID where it is set (unpod).")
-    rate: Annotated[Rate, parsed(Rate.parse), WithJsonSchema(_RATE_SCHEMA)] = Field(
+    rate: Annotated[AnyRate, parsed(parse_rate), WithJsonSchema(_ANY_RATE_SCHEMA)] = Field(
         default=Rate(10),
         json_schema_extra={"default": "10/s"},
-        description="Requests in any sliding window, like 10/s or 300/min.",
+        description="Requests in any sliding window, like 10/s or 300/min; or auto, to find what the provider takes.",
+    )
+    max_rate: Annotated[Rate, parsed(Rate.parse), WithJsonSchema(_RATE_SCHEMA)] | None = Field(
+        default=None, description="The most that `rate: auto` tries; no bound when unset."
     )
     concurrency: Annotated[int, Field(ge=1, le=1000), WHOLE] = Field(
         default=16, description="Requests at the same time."

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runner.config.secret import SecretRef
+    from runner.policy import AnyRate
 
 
 _RATE = Rate(10)
@@ -38,7 +39,9 @@ class Account:
     base_url: str
     org_handle: str | None = None
     product_id: str | None = None
-    rate: Rate = _RATE
+    rate: AnyRate = _RATE
+    max_rate: Rate | None = None
+    """The most that the rate ``auto`` tries; null for no bound."""
     concurrency: int = 16
     timeout: float = 30.0
     token: SecretRef | None = None
