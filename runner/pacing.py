@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _SAME_WINDOW = 1.5
 # A reset further away than this, in seconds, is not awaited in advance: the refusal that follows has its own bound.
 _FARTHEST_RESET = 900.0
+# What was missed in so many seconds is made up for at once.
+_SPREAD = 0.05
 # A wait so short does not have to be interrupted when the lane closes.
 _SHORT = 0.1
 # The grain of an event loop's timers: a shorter one is rounded up, or spun on.
@@ -42,9 +44,13 @@ class Pacer:
 
     def __init__(self, rate: Rate | AdaptiveRate) -> None:
         self.rate = rate
-        self._tuned = 0.0
         self._log = SlidingLog(rate.per_second)
-        self._tune()
+        self._interval = 1 / rate.per_second
+        if self.adaptive:
+            self._tune()
+        # It counts seconds: each request takes the interval that the present rate leaves it.
+        spread = _SPREAD if self.adaptive else max(2 * self._interval, _SPREAD)
+        self._limiter = AsyncLimiter(spread, spread)
         self._turn = asyncio.Lock()
         self._resumes = 0.0
         self._left = math.inf
@@ -79,8 +85,10 @@ class Pacer:
         return None
 
     async def _take(self) -> Grant:
-        if self._limiter:
-            await self._limiter.acquire()  # does not wait: it was asked before, and its own timers know no grain
+        if self._log.most > 1:
+            await self._limiter.acquire(
+                self._interval
+            )  # does not wait: it was asked before, and its own timers know no grain
         self._left -= 1
         return self._log.add(asyncio.get_running_loop().time())
 
@@ -103,15 +111,8 @@ class Pacer:
 
     def _tune(self) -> None:
         """Take over the present rate."""
-        per_second = self.rate.per_second
-        if per_second == self._tuned:
-            return
-        self._tuned = per_second
-        self._log.tune(per_second)
-        self._interval = 1 / per_second
-        burst = max(2, self._log.most // 20)
-        # One grant a window needs no spacing.
-        self._limiter = AsyncLimiter(burst, burst / per_second) if self._log.most > 1 else None
+        self._log.tune(self.rate.per_second)
+        self._interval = 1 / self.rate.per_second
 
     def hold(self, *, on: bool) -> None:
         """Let no detach request through until that is taken back; looks go on."""
@@ -185,6 +186,7 @@ class Pacer:
     def _earliest(self, now: float) -> float:
         """Return the moment from which on the next request may leave, or one at which to ask again."""
         earliest = max(self._patient_until, self._log.free_at(now))
-        if earliest <= now and self._limiter and not self._limiter.has_capacity():
+        # One grant a window needs no spacing.
+        if earliest <= now and self._log.most > 1 and not self._limiter.has_capacity(self._interval):
             return now + self._interval
         return earliest

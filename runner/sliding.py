@@ -30,14 +30,16 @@ class SlidingLog:
         self._grants: deque[Grant] = deque()
         self._usual = _SOON_BACK  # shares of a window, like all that it is compared with
         self._way = _WAY
-        self.tune(per_second)
+        self._set(per_second, whole=per_second >= _SPACED_BELOW or per_second.is_integer())
 
     def tune(self, per_second: float) -> None:
-        """Keep another rate from now on."""
-        whole = per_second.is_integer() or per_second >= _SPACED_BELOW
+        """Keep another rate from now on, spaced evenly where it is low: it is only met for a moment."""
+        self._set(per_second, whole=per_second >= _SPACED_BELOW)
+
+    def _set(self, per_second: float, *, whole: bool) -> None:
         self.most = math.floor(per_second) if whole else 1
         self.window = 1.0 if whole else 1 / per_second
-        # A rate that is not spaced evenly may follow one that is, and has to know what left in the second before.
+        # A rate that is counted may follow one that was spaced, and has to know what left in the second before.
         self._kept = max(self.most, _SPACED_BELOW)
         while len(self._grants) > self._kept:
             self._grants.popleft()

@@ -160,6 +160,25 @@ def test_an_adaptive_rate_is_kept_as_it_changes():
     assert 33 <= busiest(granted[401:440], 1.0) < 40
 
 
+def test_a_rate_that_adapts_saves_nothing_up():
+    """However often it changes while the lane pauses and goes on, a tenth of a second never holds a fifth more."""
+
+    async def scenario():
+        pacer, granted = Pacer(AdaptiveRate(100.0)), []
+        for index in range(3000):
+            grant = await pacer.grant()
+            granted.append(now())
+            await asyncio.sleep(0.001)
+            grant.is_over()
+            pacer.answered(0.001)
+            if index % 500 == 499:
+                pacer.throttled(granted[-1])
+                pacer.pause(0.5)
+        return granted
+
+    assert busiest(run(scenario()), 0.1) <= 16
+
+
 # -- pauses
 
 

@@ -90,12 +90,20 @@ def test_waiting_for_answers_costs_little(answering, most):
 
 
 def test_a_rate_that_comes_after_one_that_was_spaced():
-    """Requests at 7.9 a second are spaced evenly, at 8 only counted: what left before the change still counts."""
-    log = SlidingLog(7.9)
-    for tick in range(8):
-        log.add(tick / 7.9)
+    """Requests at 49.9 a second are spaced evenly, at 50 counted: what left before the change still counts."""
+    log = SlidingLog(49.9)
+    for tick in range(50):
+        log.add(tick / 49.9)
+    log.tune(50.0)
+    assert log.free_at(49 / 49.9) > 1.0
+
+
+def test_a_low_rate_that_was_found_is_spaced():
+    """One that adapts is met for a moment only, so nothing is saved up while it changes."""
+    log = SlidingLog(7.3)
     log.tune(8.0)
-    assert log.free_at(7 / 7.9) > 1.0
+    log.add(0.0)
+    assert log.free_at(0.0) >= 1 / 8
 
 
 def test_a_lower_rate_holds_for_what_has_left_already():
@@ -103,6 +111,6 @@ def test_a_lower_rate_holds_for_what_has_left_already():
     log = SlidingLog(100.0)
     for tick in range(100):
         log.add(tick / 100)
-    log.tune(20.0)
-    assert log.most == 20
-    assert log.free_at(1.0) > 1.8
+    log.tune(60.0)
+    assert log.most == 60
+    assert log.free_at(1.0) > 1.4
