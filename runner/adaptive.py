@@ -32,7 +32,9 @@ _IN_USE = 0.6
 _CAREFUL, _NEAR, _ABOVE = 0.9, 0.97, 1.03
 # When the curve is flat: after so many times as long as the refusal kept the lane silent and after so many requests,
 # where the limit has shown itself; after so many seconds where it has not.
-_FLAT_AFTER_SILENCES, _FLAT_AFTER_REQUESTS, _UNSURE_AFTER = 12.0, 120, 2.0
+_FLAT_AFTER_SILENCES, _FLAT_AFTER_REQUESTS, _UNSURE_AFTER = 10.0, 120, 2.0
+# How many requests' time to be silent after a refusal that was to be expected.
+_BREATH = 4
 # What is left of the rate when it was refused before it could show the limit.
 _CUT = 0.75
 # A limit for so many seconds at most is a rate.
@@ -125,6 +127,14 @@ class AdaptiveRate:
         self._quota = limit
         self._told = limit / self._period * _NEAR if self._period <= _LONGEST_PERIOD else math.inf
         self._go(self.per_second if self._refused or math.isinf(self._told) else self._told)
+
+    @property
+    def breath(self) -> float:
+        """Seconds of silence that the newest refusal calls for where the provider names none.
+
+        Few when it only met the limit that it was to find; infinite, so that others decide, when it came as a surprise.
+        """
+        return _BREATH / self._limit if self._sure and self._limit else math.inf
 
     @property
     def _span(self) -> float:

@@ -9,7 +9,7 @@ from random import random
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from runner.decide import Case, Look, Looked, decide
-from runner.errors import Refused, RequestError
+from runner.errors import Refused, RequestError, Throttled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -89,8 +89,13 @@ class Lane:
         """Wait as ``step`` says; a pause of the whole lane is kept by its pacer, for every request."""
         if not step.whole_lane:
             await self.wait(step.after)
-        elif self.channel.pacer.pause(step.after) and error:
-            self.on_throttle(self, error, step.after)
+            return
+        asked = isinstance(error, Throttled) and error.wait is not None
+        pause = step.after if asked else min(step.after, self.channel.pacer.breath)
+        if self.channel.pacer.pause(pause) and error:
+            self.on_throttle(self, error, pause)
+        if pause < step.after:
+            await self.wait(step.after)
 
     def why_waiting(self) -> tuple[str | None, float | None]:
         """Return why no request leaves at the moment and until when, on the event loop's clock; Nones otherwise."""

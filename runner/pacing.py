@@ -86,9 +86,7 @@ class Pacer:
 
     async def _take(self) -> Grant:
         if self._log.most > 1:
-            await self._limiter.acquire(
-                self._interval
-            )  # does not wait: it was asked before, and its own timers know no grain
+            await self._limiter.acquire(self._interval)  # does not wait: it was asked before
         self._left -= 1
         return self._log.add(asyncio.get_running_loop().time())
 
@@ -108,6 +106,11 @@ class Pacer:
         if isinstance(self.rate, AdaptiveRate):
             self.rate.throttled(asyncio.get_running_loop().time(), left)
             self._tune()
+
+    @property
+    def breath(self) -> float:
+        """Seconds of silence that are enough after the newest refusal, if the provider asks for none."""
+        return self.rate.breath if isinstance(self.rate, AdaptiveRate) else math.inf
 
     def _tune(self) -> None:
         """Take over the present rate."""

@@ -8,6 +8,7 @@ from raw_server import answer, reset, serving, transporting
 from virtual_time import now, run, run_online
 
 from runner import providers
+from runner.adaptive import AdaptiveRate
 from runner.channel import Channel
 from runner.credentials import GivenToken
 from runner.decide import Look, Send
@@ -19,11 +20,12 @@ from runner.policy import Rate, RetryPolicy
 OK = answer(200, {"n": 1})
 POLICY = RetryPolicy(max_attempts=3, base_delay=2.0, max_delay=8.0, max_throttle_wait=60.0)
 THROTTLED = Throttled("wait", status=429, wait=5, processed=False)
+UNSAID = Throttled("wait", status=429, wait=None, processed=False)
 LONGEST_ROLL = 1.0
 
 
-def lane_of(url="http://127.0.0.1:1", transport=None, roll=LONGEST_ROLL):
-    channel = Channel(url, transport, Pacer(Rate(1000.0)), GivenToken("tok"), lambda _: {})
+def lane_of(url="http://127.0.0.1:1", transport=None, roll=LONGEST_ROLL, rate=None):
+    channel = Channel(url, transport, Pacer(rate or Rate(1000.0)), GivenToken("tok"), lambda _: {})
     return Lane("main", providers.load("unpod"), channel, POLICY, concurrency=4, drain_s=30.0, roll=lambda: roll)
 
 
@@ -166,6 +168,26 @@ def test_a_step_for_the_whole_lane_pauses_it_and_is_told_once():
     assert took < 0.001
     assert paused == pytest.approx(20, abs=0.001)
     assert told == [(lane, THROTTLED, 5), (lane, THROTTLED, 9)]
+
+
+@pytest.mark.parametrize(("error", "paused"), [(UNSAID, 0.04), (THROTTLED, 20.0)])
+def test_a_refusal_that_was_to_be_expected_silences_the_lane_for_a_breath(error, paused):
+    """A search that met its limit goes on after a few requests' time, but for its number, unless the provider asked."""
+
+    async def scenario():
+        lane = lane_of(rate=AdaptiveRate(most=100.0, per_second=100.0))
+        pacer = lane.channel.pacer
+        for _ in range(300):
+            await asyncio.sleep(0.01)
+            pacer.answered(0.001)
+        pacer.throttled(now())
+        rested = asyncio.create_task(lane.wait_before(Send(20.0, whole_lane=True), error))
+        await asyncio.sleep(0.001)
+        silent = pacer.paused_for + 0.001
+        await rested
+        return silent
+
+    assert run(scenario()) == pytest.approx(paused, rel=0.1)
 
 
 def test_a_lane_says_why_nothing_leaves():
