@@ -86,3 +86,28 @@ def text(made, form):
     stream = io.StringIO()
     report.write(made, form, stream)
     return stream.getvalue()
+
+
+HOSTILE = "<script>alert(1)</script>|`[red]x[/red]\x1b[31m\u202e]]>&\"'"
+
+
+def hostile():
+    """A run in which everything that others can write is hostile."""
+    fault = Fault("refused", HOSTILE, 400)
+    return fold(
+        item(State.FAILED, target=HOSTILE, account=HOSTILE, fault=fault),
+        item(State.PLANNED, target=HOSTILE, account=HOSTILE),
+        plan_name=HOSTILE,
+        description=HOSTILE,
+        metadata={HOSTILE: HOSTILE},
+        notes=(HOSTILE,),
+        reason=HOSTILE,
+        ending="stopped",
+    )
+
+
+def mixed(count=1):
+    """A stopped run with ``count`` items in each of the states that need words."""
+    states = [State.DETACHED, State.SKIPPED, State.FAILED, State.UNKNOWN, State.PLANNED]
+    items = [item(state, number=f"+1415555{index:04d}") for state in states for index in range(count)]
+    return fold(*items, ending="stopped", notes=("guards.stop_after_failures tripped",))

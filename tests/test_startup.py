@@ -10,7 +10,7 @@ import pytest
 
 PLAN = str(Path(__file__).parents[1] / "plans" / "unpod-bridge.yaml")
 NETWORK = {"aiohttp", "aiolimiter", "asyncio", "jwt", "ssl", "structlog", "urllib.request", "yarl"}
-SHOWN = {"jinja2", "rich"}
+SHOWN = {"markupsafe", "rich"}
 READ = {"phonenumbers", "pydantic", "yaml"}
 STORED = {"orjson", "sqlite3"}
 HEAVY = NETWORK | SHOWN | READ | STORED | {"importlib.metadata", "email"}

@@ -1,65 +1,93 @@
-"""One self-contained HTML page; the template beside this module is the page, and everything in it is escaped."""
+"""The report as one page that a browser shows without asking anybody else for anything.
+
+It streams: verdict and counts come first, then the rows as compact JSON, then what can be said only when all rows
+have been seen. A script in the page shows the rows, a hundred at a time; all other sections stand without it.
+"""
 
 from __future__ import annotations
 
-from importlib.resources import files
+from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from runner.log import plain
 from runner.report.fold import TROUBLED
-from runner.report.words import counted, next_command, verdict_sentence, why
+from runner.report.words import why
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import TextIO
 
     from runner.report.fold import Report, Row
 
-_SHOWN = 10_000
+_SHOWN = 200_000
+"""How many rows the page holds; beyond them only those that nothing is left to be done for are left out."""
+_LISTED = 10_000
+"""How many failed and unknown numbers the page names outside of its table."""
+_WORDED = 10_000
+"""How many fates are told apart; only errors that are all worded differently come to more."""
+_LEFT = {*TROUBLED, "pending"}
 
 
 class Html:
-    """Verdict, counts, lanes, what failed, then the numbers: so many as a browser shows with ease."""
+    """A :class:`~runner.report.tables.Writer` of one HTML document."""
 
     def __init__(self, report: Report, stream: TextIO) -> None:
-        self._report, self._stream = report, stream
-        self._rows: list[tuple[Any, ...]] = []
-        self._troubled: list[tuple[Any, ...]] = []
+        from runner.report.page import Page  # noqa: PLC0415 - only who writes a page pays for what escapes it
+
+        self._page, self._stream = Page(report), stream
+        self._read = self._held = 0
+        self._places: dict[tuple[str, str | None], int] = {}
+        self._fates: dict[tuple[Any, ...], int] = {}
+        self._told: list[tuple[str, str, str]] = []
+        self._troubled: dict[tuple[int, int], list[str]] = {}
+        self._unlisted = _LISTED
+        stream.write(self._page.head())
 
     def add(self, rows: list[Row]) -> None:
-        """Keep the first rows, and the first that failed or are unknown."""
-        troubled = [row for row in rows if row["outcome"] in TROUBLED]
-        self._rows += map(_cells, rows[: _SHOWN - len(self._rows)])
-        self._troubled += map(_cells, troubled[: _SHOWN - len(self._troubled)])
+        """Write rows as JSON, each as [number, place, fate, attempts, finished_at]."""
+        if self._read >= _SHOWN:
+            rows = [row for row in rows if row["outcome"] in _LEFT]
+        self._read += len(rows)
+        cells = list(map(self._cells, rows))
+        if cells:
+            self._stream.write((",\n" if self._held else "") + _encoded(cells)[1:-1])
+            self._held += len(cells)
+        self._list(row for row in rows if row["outcome"] in TROUBLED)
 
     def end(self) -> None:
-        """Render the page."""
-        import jinja2  # noqa: PLC0415 - only who writes a page pays for the template engine
+        """Write what places and fates those rows mean, and the other sections."""
+        places = [(plain(account), plain(target or "")) for account, target in self._places]
+        words = _encoded({"places": places, "fates": self._told})
+        groups = [(*places[place], *self._told[fate], numbers) for (place, fate), numbers in self._troubled.items()]
+        self._stream.writelines(self._page.tail(words, self._held, groups))
 
-        environment = jinja2.Environment(
-            autoescape=True, finalize=_shown, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-        )
-        template = environment.from_string((files("runner.report") / "report.html.jinja").read_text("utf-8"))
-        page = template.generate(
-            report=self._report,
-            verdict=verdict_sentence(self._report),
-            counted=counted(self._report),
-            troubled=self._troubled,
-            trouble_total=sum(self._report.totals[name] for name in TROUBLED),
-            rows=self._rows,
-            next_command=next_command(self._report),
-        )
-        self._stream.writelines(page)
+    def _cells(self, row: Row) -> tuple[Any, ...]:
+        return (row["number"], self._place(row), self._fate(row), row["attempts"], row["finished_at"])
+
+    def _place(self, row: Row) -> int:
+        return self._places.setdefault((row["account"], row["target"]), len(self._places))
+
+    def _fate(self, row: Row) -> int:
+        error = row["error"]
+        fate = (row["outcome"], row["confirmed_by"], row["verified"], row["reason"], error and error["message"])
+        known = self._fates.get(fate)
+        if known is None:
+            known = self._fates[fate] = len(self._told)
+            self._told.append((row["outcome"], _known_by(row), plain(why(row))))
+        return known
+
+    def _list(self, troubled: Iterable[Row]) -> None:
+        for row in islice(troubled, self._unlisted):
+            self._troubled.setdefault((self._place(row), self._fate(row)), []).append(row["number"])
+            self._unlisted -= 1
 
 
-def _cells(row: Row) -> tuple[Any, ...]:
-    """Pick what the table shows: a tuple costs the template a third of what a mapping does."""
-    reason, finished_at = why(row), row["finished_at"]
-    where = (row["number"], row["account"], row["target"])
-    return (*where, row["outcome"], row["confirmed_by"], reason, row["attempts"], finished_at)
+def _known_by(row: Row) -> str:
+    return ", ".join(filter(None, [row["confirmed_by"], "seen gone" if row["verified"] else None]))
 
 
-def _shown(value: Any) -> Any:
-    """Make any text harmless before it is escaped; markup is the template's own."""
-    if isinstance(value, str):
-        return value if hasattr(value, "__html__") else plain(value)
-    return "" if value is None else value
+def _encoded(value: object) -> str:
+    """Return JSON that cannot end the script element it stands in."""
+    return orjson.dumps(value).decode().replace("<", "\\u003c")
