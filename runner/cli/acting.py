@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli.options import AccountRate, Duration, World, global_options
-from runner.cli.streams import give_up_stdout
+from runner.cli.streams import give_up_stdout, whole_stdout
 from runner.errors import InputError
 
 if TYPE_CHECKING:
@@ -166,8 +166,8 @@ def _write(report: Report) -> None:
     from runner import report as reports
 
     try:
-        reports.write(report, "json", sys.stdout)
-        sys.stdout.flush()
+        with whole_stdout() as stdout:
+            reports.write(report, "json", stdout)
     except BrokenPipeError:
         give_up_stdout()
 

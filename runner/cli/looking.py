@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli.options import World, global_options
+from runner.cli.streams import whole_stdout
 from runner.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ def report_command(world: World, run_id: str, form: Any, *, as_json: bool, outpu
         if output:
             _save(report, Path(output), form)
         elif form:
-            reports.write(report, form, sys.stdout)
+            with whole_stdout() as stdout:
+                reports.write(report, form, stdout)
         else:
             reports.summary(report, sys.stdout, color=world.color)
 

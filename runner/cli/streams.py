@@ -1,12 +1,14 @@
-"""Output that nobody reads any more must not end a run: a closed pipe, a lost terminal."""
+"""Output that nobody reads any more must not end a run: a closed pipe, a lost terminal. And none may be lost."""
 
 from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import TextIO
 
 
@@ -49,3 +51,20 @@ class Forgiving:
 def give_up_stdout() -> None:
     """Let the rest of stdout go nowhere: its reader has left, and Python would complain at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def whole_stdout() -> Iterator[TextIO]:
+    """Give stdout for a document of any length; what is written is on its way when the context ends.
+
+    Where Python is told not to buffer (PYTHONUNBUFFERED, as in most containers), its own stream drops whatever the
+    system does not take at once, without a word.
+    """
+    try:
+        number = sys.stdout.fileno()
+    except OSError:  # somebody's own stream, with no file behind it
+        yield sys.stdout
+        return
+    sys.stdout.flush()
+    with os.fdopen(number, "w", closefd=False, encoding=sys.stdout.encoding, errors=sys.stdout.errors) as stream:
+        yield stream

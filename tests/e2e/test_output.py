@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -10,7 +11,7 @@ from contextlib import closing
 from xml.etree import ElementTree as ET
 
 import pytest
-from bench import ONE, THREE, TWO, bridge, call, private
+from bench import ONE, THREE, TWO, bridge, call, environment, private
 
 from runner.sandbox import TOKEN
 
@@ -238,3 +239,28 @@ def test_python_m_runner_is_the_command(bench):
     script = f"{sys.prefix}/bin/teardown"
     said = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
     assert said.stdout == bench.process("--version").out
+
+
+def test_a_long_document_reaches_a_slow_reader_whole(bench):
+    """Stdout is complete also where Python does not buffer it and a pipe takes only a part at a time."""
+    plan, listed = bench.sales(1500)
+    code = """
+import signal
+from runner.cli import main
+signal.signal(signal.SIGALRM, lambda *_: None)
+signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+try:
+    main()
+finally:
+    signal.setitimer(signal.ITIMER_REAL, 0)
+"""
+    words = [sys.executable, "-c", code, "run", str(plan), "--yes", "--json", "--no-progress", "-q", "--rate"]
+    with subprocess.Popen(
+        [*words, "unpod-main=2000/s"],
+        stdout=subprocess.PIPE,
+        pipesize=4096,
+        env=environment(PYTHONUNBUFFERED="1"),
+    ) as process:
+        document = b"".join(iter(lambda: os.read(process.stdout.fileno(), 1000), b""))
+    assert process.returncode == 0
+    assert [row["number"] for row in json.loads(document)["numbers"]] == listed
