@@ -22,7 +22,7 @@ _CHARTED = 8
 _CHART = """<figure>
 <figcaption>{title}</figcaption>
 <ul class="key">{key}</ul>
-<p class="top">{top:,.3g} {unit}</p>
+<p class="top">{top} {unit}</p>
 <svg role="img" aria-label="{title}: {told}" viewBox="0 0 {slots} 100" preserveAspectRatio="none">{marks}</svg>
 <p class="times"><span>{start}</span><span>{end} UTC</span></p>
 </figure>
@@ -108,8 +108,8 @@ def _latency(name: str, timeline: Timeline, slots: Slots) -> Markup:
     total = sum(mean * sent for mean, sent in zip(slots.mean, slots.sent, strict=True))
     rest = [longest - mean for longest, mean in zip(slots.longest, slots.mean, strict=True)]
     series = [
-        Series("mean", f"mean: {total / sum(slots.sent):,.3g} ms over all", slots.mean),
-        Series("slowest", f"slowest: {slowest:,.3g} ms", rest),
+        Series("mean", f"mean: {_figure(total / sum(slots.sent))} ms over all", slots.mean),
+        Series("slowest", f"slowest: {_figure(slowest)} ms", rest),
     ]
     return _chart(f"{name}: latency of detach requests", timeline, series, top=slowest, unit="ms")
 
@@ -124,7 +124,7 @@ def _chart(title: str, timeline: Timeline, series: list[Series], *, top: float, 
         title=title,
         key=joined('<li class="{}">{}</li>', meanings),
         told=", ".join(meaning for _, meaning in meanings),
-        top=top,
+        top=_figure(top),
         unit=unit,
         slots=timeline.slots,
         marks=_bars(series, top) + (filled(_LIMIT, 100 - 100 * limit / top, timeline.slots) if limit else own("")),
@@ -142,3 +142,7 @@ def _bars(series: list[Series], top: float) -> Markup:
         paths += filled('<path class="{}" d="{}"/>', each.kind, bars)
         floor = [base - high for base, high in zip(floor, heights, strict=True)]
     return paths
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004 - three digits tell enough

@@ -51,7 +51,7 @@ class Page:
             **self._assets,
             name=report.run["plan"]["name"],
             status=report.status,
-            run_id=report.run["id"],
+            over=" · ".join(filter(None, _over(report))),
             description=some("<p>{}</p>", report.run["plan"]["description"]),
             icon=_ICONS[report.status],
             verdict=verdict_sentence(report),
@@ -82,6 +82,13 @@ class Page:
 def _notes(report: Report) -> list[str]:
     sandbox = ["Sandbox: no real number was touched."] if report.run["sandbox"] else []
     return [*sandbox, *report.run["notes"]]
+
+
+def _over(report: Report) -> list[str | None]:
+    run = report.run
+    when = run["started_at"][:19].replace("T", " ")
+    took = None if run["duration_s"] is None else f"{run['duration_s']:,.0f} s"
+    return ["Teardown report", run["id"], f"{when} UTC", took, f"{run['user']} on {run['host']}", run["reason"]]
 
 
 def _lead(report: Report) -> str:
@@ -136,8 +143,12 @@ def _troubled(report: Report, troubles: list[Trouble]) -> Markup:
 
 
 def _lanes(report: Report) -> Markup:
-    rows = [(*(lane[key] for key in _LANE), *lane["latency_ms"].values()) for lane in report.lanes]
+    rows = [map(_figure, (*(lane[key] for key in _LANE), *lane["latency_ms"].values())) for lane in report.lanes]
     return section("lanes", "Lanes", table("What each account was asked, and how fast it answered", _LANE_HEADS, rows))
+
+
+def _figure(value: str | float | None) -> str | None:
+    return value if value is None or isinstance(value, str) else f"{value:,}".removesuffix(".0")
 
 
 def _asset(name: str) -> str:
