@@ -7,7 +7,7 @@ from hashlib import sha256
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reporting import HOSTILE, RUN, fold, hostile, item, mixed, served, text
 
@@ -93,6 +93,7 @@ def test_nothing_from_a_plan_breaks_out():
     assert not {"\x1b", "\u202e"} & set(page.text + page.inside["words"])
 
 
+@settings(deadline=None)  # the first page of all imports what escapes it
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from(["", "</script>", "<!--<script>", "\u2028"]))
 def test_any_text_stays_where_it_belongs(value, tail):
     """Scripts and styles of the page are the same whatever a plan says, and the data can always be read."""
@@ -253,3 +254,11 @@ def test_one_sentence_says_what_became_of_all():
         " 1 that nobody knows of, 1 not touched."
     )
     assert sentence in Page(made).text
+
+
+def test_errors_that_are_all_different_do_not_fill_the_memory():
+    """Beyond ten thousand different messages the page keeps their codes, and points to report.json."""
+    faults = [Fault("refused", f"request {index} refused", 400) for index in range(10_003)]
+    rows = Page(fold(*[item(State.FAILED, fault=fault) for fault in faults])).rows()
+    assert rows[9_999][5] == "request 9999 refused"
+    assert {row[5] for row in rows[10_000:]} == {"refused: report.json has the message"}
