@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections import Counter
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import orjson
 from runner import rows
 from runner.errors import LedgerError, StepRefused
 from runner.model import OPEN, TROUBLED, State
-from runner.records import Command, ItemRecord, LaneRecord, RunRecord
+from runner.records import Command, ItemRecord, LaneRecord, Pulse, RunRecord, Timeline
 from runner.tally import Tally
 
 if TYPE_CHECKING:
@@ -218,6 +219,30 @@ class History:
             for account, provider in providers.items()
             for rate, tally, waiting in [counted.get(account, (0.0, Tally(), None))]
         ]
+
+    def timeline(self, run_id: str, slots: int) -> Timeline:
+        """Return what the run sent when, from its beginning to its end (else its newest attempt), in so many slots."""
+        ids, run = self.item_range(run_id), self.run(run_id)
+        last = "SELECT max(at) FROM attempt WHERE item BETWEEN ? AND ?"
+        end = run.finished_at or next(self._rows(last, ids))[0] or run.started_at
+        width = max(1, math.ceil((end - run.started_at) / slots))
+        slots = max(1, math.ceil((end - run.started_at) / width))
+        query = (  # a clock that was set meanwhile puts an attempt into the first or the last slot
+            f"SELECT item >> {SHIFT}, max(0, min(?, CAST((at - ?) / ? AS INTEGER))), count(*),"
+            " count(*) - count(error_code), sum(error_code IS 'throttled'), total(latency_ms), max(latency_ms)"
+            " FROM attempt WHERE item BETWEEN ? AND ? GROUP BY 1, 2"
+        )
+        accounts = {target.no: target.account for target in self.targets(run_id)}
+        found = self._rows(query, (slots - 1, run.started_at, width, *ids))
+        return Timeline(run.started_at, width, slots, [Pulse(accounts[no], *rest) for no, *rest in found])
+
+    def plan_text(self, run_id: str, most: int) -> str | None:
+        """Return up to ``most`` characters of the plan as it ran, which lies beside the ledger; None if it does not."""
+        try:
+            with (self._path.parent / "runs" / run_id / "plan.yaml").open(encoding="utf-8") as file:
+                return file.read(most)
+        except (OSError, UnicodeError):
+            return None
 
     def _tallies(self, run_id: str) -> dict[str, tuple[float, Tally, str | None]]:
         """Return rate, sum of counts and reason to wait of each lane; rate and reason are the newest process's."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runner.ledger import Ledger
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runner.model import State
-    from runner.records import ItemRecord, LaneRecord, RunRecord
+    from runner.records import ItemRecord, LaneRecord, RunRecord, Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +41,18 @@ class LedgerFile:
         """Return how many items are in each state, apart by whether the newest pre-check saw them attached."""
         with closing(Ledger(self.path)) as ledger:
             return ledger.history.counts(run_id)
+
+    def timeline(self, run_id: str, slots: int) -> Timeline:
+        """Return what the run sent when, in so many slots."""
+        with closing(Ledger(self.path)) as ledger:
+            return ledger.history.timeline(run_id, slots)
+
+    def rules(self, run_id: str) -> dict[str, Any]:
+        """Return the rules that the run was begun with."""
+        with closing(Ledger(self.path)) as ledger:
+            return ledger.history.rules(run_id)
+
+    def plan_text(self, run_id: str, most: int) -> str | None:
+        """Return up to ``most`` characters of the plan as it ran."""
+        with closing(Ledger(self.path)) as ledger:
+            return ledger.history.plan_text(run_id, most)

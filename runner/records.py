@@ -109,6 +109,34 @@ class Attempt(NamedTuple):
     error_code: str | None
 
 
+class Pulse(NamedTuple):
+    """What one account was sent in one slot of a run's time; ``done`` are those answered with documented success.
+
+    ``total_ms`` and ``longest_ms`` are the latencies of all of them, and of the slowest.
+    """
+
+    account: str
+    slot: int
+    sent: int
+    done: int
+    throttled: int
+    total_ms: float
+    longest_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The detach requests of a run over its time, cut into ``slots`` of ``width`` seconds from ``start`` on.
+
+    An account has a pulse a target at most in each; slots in which nothing was sent have none.
+    """
+
+    start: float
+    width: int
+    slots: int
+    pulses: list[Pulse]
+
+
 @dataclass(frozen=True, slots=True)
 class Settled:
     """What became of an item; ``attempts`` are those made since it was claimed."""

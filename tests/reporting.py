@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from runner import report
 from runner.model import Fault, State
-from runner.records import ItemRecord, LaneRecord, RunRecord
+from runner.records import ItemRecord, LaneRecord, Pulse, RunRecord, Timeline
 from runner.tally import Tally
 
 STARTED = 1_795_305_600.0
@@ -55,6 +55,8 @@ class Records:
     run_: RunRecord = RUN
     planned: int | None = None
     readings: int = 0
+    pulses: list[Pulse] = field(default_factory=list)
+    text: str | None = None
 
     def run(self, run_id):
         assert run_id == self.run_.id
@@ -75,10 +77,24 @@ class Records:
     def counts(self, run_id):
         return dict(Counter((entry.state, entry.seen_attached) for entry in self.items_))
 
+    def timeline(self, run_id, slots):
+        return Timeline(STARTED, 1, 3, self.pulses)
+
+    def rules(self, run_id):
+        return {"guards": {"max_numbers": 500, "protect": ["+4420*"], "batches": []}, "window": {}, "limit": None}
+
+    def plan_text(self, run_id, most):
+        return self.text and self.text[:most]
+
 
 def fold(*items, planned=None, **run):
     """Fold a run with these items and these fields of its record changed."""
     return report.fold(Records(list(items), replace(RUN, **run), planned), RUN.id)
+
+
+def served(*items, pulses=(), plan=None, **run):
+    """Fold the same, with these pulses on its timeline, and with its plan's text still there."""
+    return report.fold(Records(list(items), replace(RUN, **run), pulses=list(pulses), text=plan), RUN.id)
 
 
 def text(made, form):

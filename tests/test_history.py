@@ -5,16 +5,17 @@ from contextlib import closing
 
 import pytest
 from ledgers import ACCOUNT, FAULT, attempt, begin, claim, group, lead, numbers, raw, see, settle
-from reporting import RUN
+from reporting import RUN, STARTED
 
-from runner.errors import LedgerError, Refused
+from runner.errors import LedgerError, Refused, Throttled
 from runner.history import SHIFT, History, Tab
 from runner.ledger import Ledger
 from runner.model import OPEN, AlreadyDetached, Detached, Failed, Pending, Skipped, State, Unknown
-from runner.records import LaneRecord, NewTarget
+from runner.records import LaneRecord, NewTarget, Pulse
 from runner.tally import Tally
 
 REFUSED = Refused("HTTP 400", status=400).fault
+THROTTLED = Throttled("HTTP 429", status=429, wait=None, processed=False).fault
 
 
 @pytest.fixture
@@ -233,6 +234,8 @@ GIVEN = {
     "nth": 1,
     "seen": True,
     "troubled": True,
+    "slots": 10,
+    "most": 10,
 }
 """An argument of every name that a read takes."""
 
@@ -307,3 +310,38 @@ def test_what_cannot_be_read_is_a_sentence(ledger, history):
     for read in (history.runs, lambda: history.run("run-1"), lambda: history.tabs("run-1"), history.unfinished):
         with pytest.raises(LedgerError, match=r"cannot be used: no such table: \w+; check the disk, or give another"):
             read()
+
+
+def test_the_timeline_adds_up_what_was_sent_when(ledger, history):
+    """Attempts are counted by account and slot, by how they were answered, with their latencies."""
+    one, other, third = begin(ledger, group(2), group(1, account="unpod-two", first=2))
+    faults = [(one, THROTTLED, 0.5), (one, None, 1.9), (other, FAULT, 1.0), (third, None, 99), (third, None, -5)]
+    ledger.record([attempt(item, fault, STARTED + after) for item, fault, after in faults], ())
+    ledger.finish("run-1", STARTED + 9.5, "finished", None, ())
+    timeline = history.timeline("run-1", slots=5)
+    assert (timeline.start, timeline.width, timeline.slots) == (STARTED, 2, 5)
+    assert timeline.pulses == [
+        Pulse(ACCOUNT, 0, 3, 1, 1, 7.5, 2.5),
+        Pulse("unpod-two", 0, 1, 1, 0, 2.5, 2.5),
+        Pulse("unpod-two", 4, 1, 1, 0, 2.5, 2.5),
+    ]
+
+
+def test_the_timeline_of_a_run_that_goes_on_ends_with_its_newest_attempt(ledger, history):
+    """Without an end there is no other; and a run that sent nothing has a timeline without anything on it."""
+    (item,) = begin(ledger, group(1))
+    assert (history.timeline("run-1", slots=5).slots, history.timeline("run-1", slots=5).pulses) == (1, [])
+    ledger.record([attempt(item, at=STARTED + 3.5)], ())
+    timeline = history.timeline("run-1", slots=5)
+    assert (timeline.width, timeline.slots, timeline.pulses[0].slot) == (1, 4, 3)
+
+
+def test_the_text_of_a_plan_lies_beside_the_ledger(ledger, history):
+    """What a run keeps of its plan can be read as far as is wanted; where it is gone, there is none."""
+    assert history.plan_text("run-1", most=10) is None
+    folder = ledger.path.parent / "runs" / "run-1"
+    folder.mkdir(parents=True)
+    (folder / "plan.yaml").write_text("version: 1\nname: sales\n")
+    assert history.plan_text("run-1", most=10) == "version: 1"
+    (folder / "plan.yaml").write_bytes(b"\xff")
+    assert history.plan_text("run-1", most=10) is None

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pty
+import re
 import stat
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 from reporting import RUN, Records, fold, hostile, item, mixed, text
 
 from runner import report
@@ -62,7 +64,7 @@ def test_csv_has_a_row_per_number():
     assert rows[0]["verified"] == "false"
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)"])
+@pytest.mark.parametrize("cell", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\uff1d1+1"])
 def test_csv_is_safe_in_a_spreadsheet(cell):
     """A cell that a spreadsheet would run as a formula is written as text."""
     (row,) = csv.DictReader(io.StringIO(text(fold(item(target=cell)), "csv")))
@@ -80,19 +82,22 @@ def test_csv_row_is_one_harmless_line(cell):
 
 
 def test_markdown_fits_a_ticket():
-    """Verdict first, then totals, lanes, failures with their reasons, what is pending, and the command to go on."""
+    """Verdict, counts, the command to go on and failures with their reasons are in sight; the rest is folded up."""
     page = text(mixed(), "md")
     assert page.startswith("# Teardown sales-eu: aborted\n\n**Aborted part-way: 1 of 5 numbers left to do;")
     for part in (
         "- ticket: CHG-20417",
-        "- note: guards.stop_after_failures tripped",
-        "| failed | 1 |",
+        "\n- guards.stop_after_failures tripped\n",
+        "| planned | detached | skipped | failed | unknown | pending |\n",
+        "| 5 | 1 | 1 | 1 | 1 | 1 |\n",
         "| unpod-main | unpod | 5 | 5 | 1 | 2 | 5.0 | 10.0 | 55.0 |",
         "| +14155550000 | unpod-main/sales-bridge | failed | the provider answered 500 | 3 |",
-        "## Pending (1)",
+        "<details><summary>Pending (1)</summary>\n\n| number |",
         f"```\nteardown resume {RUN.id}\n```",
     ):
         assert part in page
+    assert page.index("Go on with") < page.index("## Failed and unknown (2)") < page.index("<details>")
+    assert page.count("<details>") == page.count("</details>") == 3
 
 
 def test_markdown_keeps_metadata_that_is_named_like_ours():
@@ -112,8 +117,9 @@ def test_markdown_shows_the_first_of_many():
 def test_markdown_of_a_clean_run_has_no_empty_sections():
     """Sections without rows are left out."""
     page = text(fold(item()), "md")
-    assert "## Pending" not in page
-    assert "## Next" not in page
+    assert "Pending" not in page
+    assert "##" not in page
+    assert "Go on" not in page
 
 
 def test_markdown_cells_cannot_break_out():
@@ -127,10 +133,27 @@ def test_markdown_cells_cannot_break_out():
             assert bare.count("|") == 6
 
 
+def test_markdown_is_what_it_looks_like():
+    """A renderer makes tables inside what is folded up, and no element out of what a plan says."""
+    rendered = MarkdownIt("commonmark", {"html": True}).enable("table").render(text(hostile(), "md"))
+    tags = set(re.findall(r"</?([a-z0-9]+)", rendered))
+    own = {"h1", "h2", "p", "strong", "ul", "li", "table", "thead", "tbody", "tr", "th", "td", "pre", "code"}
+    assert tags == own | {"details", "summary"}
+    assert rendered.count("<table>") == 4
+
+
 def test_junit_counts_and_cases():
     """A suite per account and target; failed and unknown are failures, skipped and pending are skipped."""
     root = ET.fromstring(text(fold(item(), *mixed().source.items_, item(target="b"), ending="stopped"), "junit"))  # noqa: S314 - our own
-    assert root.attrib == {"name": "sales-eu", "tests": "7", "failures": "2", "errors": "0", "skipped": "2"}
+    assert root.attrib == {
+        "name": "sales-eu",
+        "tests": "7",
+        "failures": "2",
+        "errors": "0",
+        "skipped": "2",
+        "time": "2.500",
+        "timestamp": "2026-11-22T00:00:00.000Z",
+    }
     assert [(suite.get("name"), suite.get("tests")) for suite in root] == [
         ("unpod-main/sales-bridge", "6"),
         ("unpod-main/b", "1"),
@@ -139,6 +162,10 @@ def test_junit_counts_and_cases():
         "failed: the provider answered 500",
         "unknown: the provider answered 500",
     ]
+    assert next(failure.text for failure in root.iter("failure")) == (
+        "+14155550000 at unpod-main/sales-bridge: failed: the provider answered 500"
+        " (unexpected_answer, HTTP 500, attempts: 3)"
+    )
     assert [skip.get("message") for skip in root.iter("skipped")] == ["skipped: it is protected", "pending"]
 
 

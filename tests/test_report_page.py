@@ -7,11 +7,12 @@ from hashlib import sha256
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from reporting import HOSTILE, RUN, fold, hostile, item, mixed, text
+from reporting import HOSTILE, RUN, fold, hostile, item, mixed, served, text
 
 from runner.model import Fault, State
+from runner.records import Pulse
 
 
 class Page(HTMLParser):
@@ -51,7 +52,7 @@ class Page(HTMLParser):
 def test_verdict_then_trouble_then_numbers():
     """The page has the verdict and the command to go on with on top, then what failed, then everything."""
     page = Page(mixed())
-    order = ["Aborted part-way", f"teardown resume {RUN.id}", "Failed and unknown", "Lanes", "Numbers", "SHA-256"]
+    order = ["Aborted part-way", f"teardown resume {RUN.id}", "Failed and unknown", "Lanes", "SHA-256", "max_numbers"]
     assert sorted(order, key=page.text.index) == order
     assert text(mixed(), "html").startswith("<!doctype html>")
 
@@ -92,6 +93,7 @@ def test_nothing_from_a_plan_breaks_out():
     assert not {"\x1b", "\u202e"} & set(page.text + page.inside["words"])
 
 
+@settings(deadline=None)  # the first page of all imports what escapes it
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from(["", "</script>", "<!--<script>", "\u2028"]))
 def test_any_text_stays_where_it_belongs(value, tail):
     """Scripts and styles of the page are the same whatever a plan says, and the data can always be read."""
@@ -148,3 +150,115 @@ def test_a_page_says_what_was_put_back_and_that_it_was_a_rehearsal():
 def test_hostile_text_is_shown_as_it_is(where):
     """A reader sees what the plan says, markup and all."""
     assert HOSTILE[:25] in Page(fold(item(), **{where: HOSTILE})).text
+
+
+UNCLEAR = "refused, or without a clear answer"
+PULSES = [
+    Pulse("unpod-main", 0, 10, 10, 0, 100.0, 20.0),
+    Pulse("unpod-main", 2, 8, 4, 3, 400.0, 90.0),
+    Pulse("unpod-main", 2, 2, 0, 0, 0.0, 0.0),
+]
+
+
+def drawn(page):
+    """What each chart tells those who cannot see it, and its bars by their class."""
+    told = [attrs["aria-label"] for tag, attrs in page.tags if tag == "svg"]
+    return told, {attrs["class"]: attrs["d"] for tag, attrs in page.tags if tag == "path"}
+
+
+def test_charts_show_what_was_sent_and_how_fast_it_was_answered():
+    """A bar a slot, stacked by answer, as high as the busiest slot allows; mean and slowest answer likewise."""
+    told, bars = drawn(Page(served(item(), pulses=PULSES)))
+    assert told == [
+        f"unpod-main: detach requests a second: 14 detached, 3 throttled, 3 {UNCLEAR}, limit: 10/s",
+        "unpod-main: latency of detach requests: mean: 25 ms over all, slowest: 90 ms",
+    ]
+    assert bars == {
+        "done": "M0 100.0v-100.0h1V100.0M2 100.0v-40.0h1V100.0",
+        "throttled": "M2 60.0v-30.0h1V60.0",
+        "unclear": "M2 30.0v-30.0h1V30.0",
+        "limit": "M0 0.0H3",
+        "mean": "M0 100.0v-11.1h1V100.0M2 100.0v-44.4h1V100.0",
+        "slowest": "M0 88.9v-11.1h1V88.9M2 55.6v-55.6h1V55.6",
+    }
+
+
+def test_several_lanes_are_charted_together_as_well():
+    """The first chart is of all lanes; a limit far above what was sent is not drawn."""
+    pulses = [Pulse("a", 0, 1, 1, 0, 5.0, 5.0), Pulse("b", 1, 1, 1, 0, 5.0, 5.0)]
+    told, bars = drawn(Page(served(item(account="a"), item(account="b"), pulses=pulses)))
+    assert [each.split(":")[0] for each in told] == ["All accounts", "a", "a", "b", "b"]
+    assert "2 detached" in told[0]
+    assert "limit" not in bars
+
+
+def test_a_run_that_sent_nothing_has_no_charts():
+    """There is no empty picture where nothing happened."""
+    assert drawn(Page(served(item(State.PLANNED), dry_run=True))) == ([], {})
+
+
+def test_the_plan_is_shown_as_it_ran():
+    """Its text stands in the page while it is short; of a long one its beginning, and the page says so."""
+    short = Page(served(item(), plan="name: <sales>\nversion: 1\n")).text
+    assert "as it ran: all of it" in short
+    assert "name: <sales>\nversion: 1" in short
+    long = Page(served(item(), plan="x" * 100_000))
+    assert "its beginning, as it is long" in long.text
+    assert long.text.count("x" * 32_768) == 1
+    assert len(long.text) < 40_000
+    assert "as it ran" not in Page(served(item())).text
+
+
+def test_guards_are_shown_as_a_plan_writes_them():
+    """What is set is shown, and what is not is left out."""
+    made = served(item())
+    made.source.rules = lambda _: {
+        "guards": {
+            "max_numbers": 500,
+            "stop_after_failures": None,
+            "protect": [f"+44{index}*" for index in range(25)],
+            "batches": [{"size": 1, "percent": False}, {"size": 20, "percent": True}],
+        },
+        "window": {"not_before": "2026-11-22T01:00:00+01:00"},
+        "limit": 7,
+    }
+    page = Page(made).text
+    assert "max_numbers500" in page
+    assert "+4419*, and 5 more" in page
+    assert "batches1, 20%" in page
+    assert "not_before2026-11-22T01:00:00+01:00" in page
+    assert "limit7" in page
+    assert "stop_after_failures" not in page
+
+
+@pytest.mark.parametrize(
+    ("run", "state", "command"),
+    [
+        ({}, State.FAILED, f"teardown resume {RUN.id} --retry-failed"),
+        ({"ending": "stopped"}, State.PLANNED, f"teardown resume {RUN.id}"),
+        ({"ending": "blocked", "plan_path": "my plan.yaml"}, State.PLANNED, "teardown check 'my plan.yaml'"),
+        ({"dry_run": True}, State.PLANNED, "teardown run plans/sales-eu.yaml"),
+        ({}, State.DETACHED, f"teardown report {RUN.id} -o report.csv"),
+    ],
+)
+def test_the_page_says_what_to_do_next(run, state, command):
+    """Whatever the verdict, there is a command line to go on with."""
+    assert command in Page(fold(item(state), **run)).text
+
+
+def test_one_sentence_says_what_became_of_all():
+    """Who reads nothing else knows how many numbers are off, and what of the others."""
+    made = fold(*mixed().source.items_, item(State.ALREADY_DETACHED), ending="stopped")
+    sentence = (
+        "2 of 6 numbers are off their targets, 1 of them before this run; 1 left alone on purpose, 1 still attached,"
+        " 1 that nobody knows of, 1 not touched."
+    )
+    assert sentence in Page(made).text
+
+
+def test_errors_that_are_all_different_do_not_fill_the_memory():
+    """Beyond ten thousand different messages the page keeps their codes, and points to report.json."""
+    faults = [Fault("refused", f"request {index} refused", 400) for index in range(10_003)]
+    rows = Page(fold(*[item(State.FAILED, fault=fault) for fault in faults])).rows()
+    assert rows[9_999][5] == "request 9999 refused"
+    assert {row[5] for row in rows[10_000:]} == {"refused: report.json has the message"}

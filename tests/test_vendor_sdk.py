@@ -2,53 +2,21 @@
 
 import asyncio
 import json
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
+from npm import installed
 
 from runner.sandbox import API_KEY, API_SECRET, World, serve
 
 SOURCE = Path(__file__).parent / "vendor"
-PACKAGE = "@videosdk.live/server-sdk"
 NUMBERS = [f"+1415555010{index}" for index in range(5)]
-INSTALL = ("npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--prefer-offline")
 
 
 @pytest.fixture(scope="module")
 def vendor_client(request):
-    """The script, beside an installed client of the pinned version; kept between test runs."""
-    missing = [tool for tool in ("node", "npm") if not shutil.which(tool)]
-    if missing:
-        pytest.skip(f"the vendor's client needs Node: {' and '.join(missing)} not found")
-    folder = request.config.cache.mkdir("vendor-sdk")
-    for name in ("package.json", "client.mjs"):
-        shutil.copy(SOURCE / name, folder)
-    if not is_installed(folder):
-        problem = install(folder)
-        if problem and os.environ.get("CI") == "true":
-            pytest.fail(problem)
-        if problem:
-            pytest.skip(problem)
-    return folder / "client.mjs"
-
-
-def is_installed(folder):
-    wanted = json.loads((folder / "package.json").read_text(encoding="utf-8"))["dependencies"][PACKAGE]
-    manifest = folder / "node_modules" / PACKAGE / "package.json"
-    return manifest.exists() and json.loads(manifest.read_text(encoding="utf-8"))["version"] == wanted
-
-
-def install(folder):
-    """Install the client; why that did not work, or None."""
-    try:
-        done = subprocess.run(INSTALL, cwd=folder, capture_output=True, text=True, timeout=180, check=False)
-    except subprocess.TimeoutExpired:
-        return "npm did not install the vendor's client within three minutes"
-    lines = [line for line in done.stderr.splitlines() if line.startswith("npm error")]
-    return f"npm could not install the vendor's client: {'; '.join(lines[:3])}" if done.returncode else None
+    """The script, beside an installed client of the pinned version."""
+    return installed(request, "vendor-sdk", SOURCE) / "client.mjs"
 
 
 async def run(script, *arguments):

@@ -15,7 +15,7 @@ from runner.model import Fault, State
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runner.records import ItemRecord, LaneRecord, RunRecord
+    from runner.records import ItemRecord, LaneRecord, RunRecord, Timeline
 
 Row = dict[str, Any]
 Totals = dict[str, int]
@@ -50,6 +50,18 @@ class Source(Protocol):
 
     def counts(self, run_id: str) -> dict[tuple[State, bool], int]:
         """Return how many items stand at (state, whether the newest pre-check saw them attached)."""
+        ...
+
+    def timeline(self, run_id: str, slots: int) -> Timeline:
+        """Return what the run sent when, in so many slots."""
+        ...
+
+    def rules(self, run_id: str) -> dict[str, Any]:
+        """Return its guards, window and limit."""
+        ...
+
+    def plan_text(self, run_id: str, most: int) -> str | None:
+        """Return up to ``most`` characters of its plan, if that is still there."""
         ...
 
 

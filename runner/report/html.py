@@ -26,7 +26,7 @@ _SHOWN = 200_000
 _LISTED = 10_000
 """How many failed and unknown numbers the page names outside of its table."""
 _WORDED = 10_000
-"""How many fates are told apart; only errors that are all worded differently come to more."""
+"""How many fates are told apart; errors that are all worded differently would fill the memory."""
 _LEFT = {*TROUBLED, "pending"}
 
 
@@ -73,9 +73,16 @@ class Html:
         error = row["error"]
         fate = (row["outcome"], row["confirmed_by"], row["verified"], row["reason"], error and error["message"])
         known = self._fates.get(fate)
-        if known is None:
-            known = self._fates[fate] = len(self._told)
-            self._told.append((row["outcome"], _known_by(row), plain(why(row))))
+        return self._tell(row, fate) if known is None else known
+
+    def _tell(self, row: Row, fate: tuple[Any, ...]) -> int:
+        said = why(row)
+        if row["error"] and len(self._told) >= _WORDED:
+            said = f"{row['error']['code']}: report.json has the message"
+            fate = (*fate[:-1], said)
+        known = self._fates.setdefault(fate, len(self._told))
+        if known == len(self._told):
+            self._told.append((row["outcome"], _known_by(row), plain(said)))
         return known
 
     def _list(self, troubled: Iterable[Row]) -> None:

@@ -30,7 +30,8 @@ class Junit:
         self._counts = iter([Counter(row["outcome"] for row in rows) for _, rows in suites])
         name = _attribute(report.run["plan"]["name"])
         outcomes = Counter({outcome: count for outcome, count in report.totals.items() if outcome != "planned"})
-        stream.write(f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name={name} {_counts(outcomes)}>\n')
+        took = f'time="{report.run["duration_s"] or 0:.3f}" timestamp="{report.run["started_at"]}"'
+        stream.write(f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name={name} {_counts(outcomes)} {took}>\n')
 
     def add(self, rows: list[Row]) -> None:
         """Write a case per row, and a suite around those that stand together at one account and target."""
@@ -56,9 +57,17 @@ def _case(row: Row) -> str:
     element = _ELEMENTS.get(row["outcome"])
     if element is None:
         return f"<testcase name={name} classname={suite}/>\n"
-    kind = f" type={_attribute(row['error']['code'])}" if element == "failure" and row["error"] else ""
-    message = _attribute(": ".join(filter(None, [row["outcome"], why(row)])))
-    return f"<testcase name={name} classname={suite}><{element}{kind} message={message}/></testcase>\n"
+    said = ": ".join(filter(None, [row["outcome"], why(row)]))
+    inner = f"<{element} message={_attribute(said)}/>" if element == "skipped" else _failure(row, said)
+    return f"<testcase name={name} classname={suite}>{inner}</testcase>\n"
+
+
+def _failure(row: Row, said: str) -> str:
+    """Return the element with a text as well, as some viewers show only that."""
+    error = row["error"] or {"code": row["outcome"], "http_status": None}
+    status = f", HTTP {error['http_status']}" if error["http_status"] else ""
+    text = f"{row['number']} at {where(row)}: {said} ({error['code']}{status}, attempts: {row['attempts']})"
+    return f"<failure type={_attribute(error['code'])} message={_attribute(said)}>{_text(text)}</failure>"
 
 
 def _counts(outcomes: Counter[str]) -> str:
@@ -71,4 +80,14 @@ def _counts(outcomes: Counter[str]) -> str:
 def _attribute(text: str) -> str:
     from xml.sax.saxutils import quoteattr  # noqa: PLC0415 - it imports an HTTP client, and few reports are for JUnit
 
-    return quoteattr(_NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text))
+    return quoteattr(_printable(text))
+
+
+def _text(text: str) -> str:
+    from xml.sax.saxutils import escape  # noqa: PLC0415 - as above
+
+    return escape(_printable(text))
+
+
+def _printable(text: str) -> str:
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -1,4 +1,4 @@
-"""Markdown for a change ticket: verdict, totals, lanes, what went wrong, what is left, how to go on."""
+"""Markdown for a change ticket or a comment: verdict, counts, how to go on, what went wrong, and the rest folded up."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runner.report.fold import TROUBLED
 from runner.report.words import counted, next_command, verdict_sentence, where, why
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import TextIO
 
     from runner.report.fold import Report, Row
@@ -36,20 +36,30 @@ class Markdown:
                 self._pending.append(row)
 
     def end(self) -> None:
-        """Write the page."""
+        """Write the document: what matters in sight, the rest folded up."""
         report, totals = self._report, self._report.totals
-        sections = [
-            _head(report),
-            _section("Totals", ["outcome", "numbers"], [("planned", totals["planned"]), *counted(report)]),
-            _lanes(report),
-            _rows("Failed and unknown", self._troubled, sum(totals[name] for name in TROUBLED)),
-            _rows("Pending", self._pending, totals["pending"]),
+        troubled = sum(totals[name] for name in TROUBLED)
+        names, counts = zip(("planned", totals["planned"]), *counted(report), strict=True)
+        parts = [
+            f"# Teardown {_cell(report.run['plan']['name'])}: {report.status}",
+            f"**{_cell(verdict_sentence(report))}**",
+            "\n".join(f"- {_cell(note)}" for note in _notes(report)),
+            _table(names, [counts]),
             _next(report),
+            _headed("Failed and unknown", _rows(self._troubled), troubled),
+            _folded("Pending", _rows(self._pending), totals["pending"]),
+            _folded("Lanes", _lanes(report), len(report.lanes)),
+            _folded("Run", _facts(report)),
         ]
-        self._stream.write("\n\n".join(filter(None, sections)) + "\n")
+        self._stream.write("\n\n".join(filter(None, parts)) + "\n")
 
 
-def _head(report: Report) -> str:
+def _notes(report: Report) -> list[str]:
+    sandbox = ["sandbox: no real number was touched"] if report.run["sandbox"] else []
+    return [*sandbox, *report.run["notes"]]
+
+
+def _facts(report: Report) -> str:
     run, plan = report.run, report.run["plan"]
     facts = [
         ("description", plan["description"]),
@@ -62,38 +72,43 @@ def _head(report: Report) -> str:
         ("finished", run["finished_at"]),
         ("by", f"{run['user']} on {run['host']}, teardown {run['version']}"),
         ("exit code", run["exit_code"]),
-        ("sandbox", "yes: no real number was touched" if run["sandbox"] else None),
     ]
-    title = f"# Teardown {_cell(plan['name'])}: {report.status}\n\n**{_cell(verdict_sentence(report))}**"
-    shown = [f"- {_cell(name)}: {_cell(value)}" for name, value in facts if value is not None]
-    notes = [f"- note: {_cell(note)}" for note in run["notes"]]
-    return "\n".join([title, "", *shown, *notes])
+    return "\n".join(f"- {_cell(name)}: {_cell(value)}" for name, value in facts if value is not None)
 
 
 def _lanes(report: Report) -> str:
     head = ["account", "provider", "numbers", "requests", "retries", "throttled", "rate /s", "limit /s", "p95 ms"]
     keys = ("account", "provider", "planned", "requests", "retries", "throttled", "achieved_rate", "rate")
-    rows = [[*(lane[key] for key in keys), lane["latency_ms"]["p95"]] for lane in report.lanes]
-    return _section("Lanes", head, rows)
+    return _table(head, [[*(lane[key] for key in keys), lane["latency_ms"]["p95"]] for lane in report.lanes])
 
 
-def _rows(title: str, rows: list[Row], total: int) -> str:
-    shown = f"{title} ({total:,})" if total <= _SHOWN else f"{title} (the first {_SHOWN} of {total:,})"
-    return _section(
-        shown,
-        ["number", "where", "outcome", "why", "attempts"],
-        [(row["number"], where(row), row["outcome"], why(row), row["attempts"]) for row in rows],
-    )
+def _rows(rows: list[Row]) -> str:
+    cells = [(row["number"], where(row), row["outcome"], why(row), row["attempts"]) for row in rows]
+    return _table(["number", "where", "outcome", "why", "attempts"], cells)
 
 
-def _section(title: str, head: list[str], rows: Iterable[Iterable[Any]]) -> str:
-    lines = [_line(row) for row in rows]
-    return "\n".join([f"## {title}\n", _line(head), _line(["---"] * len(head)), *lines]) if lines else ""
+def _table(head: Sequence[str], rows: Sequence[Iterable[Any]]) -> str:
+    return "\n".join(map(_line, [head, ["---"] * len(head), *rows])) if rows else ""
+
+
+def _headed(title: str, content: str, total: int) -> str:
+    return f"## {_counted(title, total)}\n\n{content}" if content else ""
+
+
+def _folded(title: str, content: str, total: int = 0) -> str:
+    """Return what opens at a click in tickets and comments, and reads well where HTML is not shown."""
+    summary = f"<details><summary>{_counted(title, total)}</summary>"
+    return f"{summary}\n\n{content}\n\n</details>" if content else ""
+
+
+def _counted(title: str, total: int) -> str:
+    first = f"the first {_SHOWN} of " if total > _SHOWN else ""
+    return f"{title} ({first}{total:,})" if total else title
 
 
 def _next(report: Report) -> str:
     command = next_command(report)
-    return f"## Next\n\n```\n{command}\n```" if command else ""
+    return f"Go on with\n\n```\n{command}\n```" if command else ""
 
 
 def _line(cells: Iterable[Any]) -> str:

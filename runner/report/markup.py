@@ -53,11 +53,11 @@ def table(caption: str, heads: Iterable[str], rows: Iterable[Iterable[object]]) 
 
 def terms(pairs: Iterable[tuple[str, object]]) -> Markup:
     """Return a list of what is called how; those without a value are left out."""
-    rows = joined("<dt>{}</dt><dd>{}</dd>\n", (pair for pair in pairs if pair[1] not in {None, ""}))
+    rows = joined("<dt>{}</dt><dd>{}</dd>\n", (pair for pair in pairs if pair[1] is not None and pair[1] != ""))
     return some("<dl>\n{}</dl>", rows)
 
 
 def _printable(value: object) -> Any:
-    if isinstance(value, str):
-        return value if isinstance(value, Markup) else plain(value)
-    return "" if value is None else value
+    if isinstance(value, Markup | int | float):
+        return value
+    return "" if value is None else plain(str(value))

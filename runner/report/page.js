@@ -84,7 +84,8 @@
   for (const [name, list, at] of [["outcome", fates, 0], ["account", places, 0]]) {
     for (const value of new Set(list.map((each) => each[at]))) element("option", value, form.elements[name], { value });
   }
-  form.addEventListener("input", choose);
+  form.elements.text.addEventListener("input", choose);
+  for (const name of ["outcome", "account"]) form.elements[name].addEventListener("change", choose);
   form.addEventListener("submit", (event) => event.preventDefault());
   for (const button of table.querySelectorAll("nav button")) button.addEventListener("click", () => turn(button));
   table.hidden = false;

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from base64 import b64encode
 from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from runner.report.charts import charts
+from runner.report.facts import guards, plan, run
 from runner.report.fold import TROUBLED
-from runner.report.markup import filled, joined, own, section, some, table, terms
+from runner.report.markup import filled, joined, own, section, some, table
 from runner.report.words import counted, next_command, verdict_sentence
 
 if TYPE_CHECKING:
@@ -42,19 +45,20 @@ class Page:
 
     def head(self) -> str:
         """Return everything in front of the rows: the verdict and the counts."""
-        report, plan = self._report, self._report.run["plan"]
+        report = self._report
         return filled(
             self._head,
             **self._assets,
-            name=plan["name"],
+            name=report.run["plan"]["name"],
             status=report.status,
-            run_id=report.run["id"],
-            description=some("<p>{}</p>", plan["description"]),
+            over=" · ".join(filter(None, _over(report))),
+            description=some("<p>{}</p>", report.run["plan"]["description"]),
             icon=_ICONS[report.status],
             verdict=verdict_sentence(report),
+            lead=_lead(report),
             notes=joined("<p>{}</p>\n", ([note] for note in _notes(report))),
             counts=_counts(report),
-            next=some("<p>Go on with <code>{}</code></p>", next_command(report)),
+            next=_next(report),
         )
 
     def tail(self, words: str, held: int, troubles: list[Trouble]) -> Iterator[str]:
@@ -66,9 +70,12 @@ class Page:
             **self._assets,
             words=own(words),
             troubled=_troubled(report, troubles),
+            speed=section("speed", "Over time", charts(report)),
             lanes=_lanes(report),
             left_out=some("<p>{:,} more, for which nothing is left to be done, are only in report.json.</p>", missing),
-            run=_run(report),
+            plan=plan(report),
+            guards=guards(report),
+            run=run(report),
         )
 
 
@@ -77,10 +84,48 @@ def _notes(report: Report) -> list[str]:
     return [*sandbox, *report.run["notes"]]
 
 
+def _over(report: Report) -> list[str | None]:
+    run = report.run
+    when = run["started_at"][:19].replace("T", " ")
+    took = None if run["duration_s"] is None else f"{run['duration_s']:,.0f} s"
+    return ["Teardown report", run["id"], f"{when} UTC", took, f"{run['user']} on {run['host']}", run["reason"]]
+
+
+def _lead(report: Report) -> str:
+    """Say in one sentence what became of all numbers, for who has never read such a page."""
+    totals = report.totals
+    off = totals["detached"] + totals["already_detached"]
+    before = f", {totals['already_detached']:,} of them before this run" if totals["already_detached"] else ""
+    rest = {
+        "left alone on purpose": totals["skipped"],
+        "still attached": totals["failed"],
+        "that nobody knows of": totals["unknown"],
+        "not touched": totals["pending"] + totals.get("would_detach", 0),
+    }
+    said = ", ".join(f"{count:,} {what}" for what, count in rest.items() if count)
+    return f"{off:,} of {totals['planned']:,} numbers are off their targets{before}{said and '; '}{said}."
+
+
 def _counts(report: Report) -> Markup:
     rows = [("planned", f"{report.totals['planned']:,}", "planned")]
     rows += [(name, f"{count:,}", name.replace("_", " ")) for name, count in counted(report)]
     return filled('<ul class="counts">\n{}</ul>', joined('<li class="{}"><b>{}</b> {}</li>\n', rows))
+
+
+def _next(report: Report) -> Markup:
+    steps = joined("<li>{}: <code>{}</code></li>\n", _steps(report))
+    return section("next", "What to do next", some("<ul>\n{}</ul>", steps))
+
+
+def _steps(report: Report) -> Iterator[tuple[str, str]]:
+    run_id, path = report.run["id"], shlex.quote(report.run["plan"]["path"])
+    if command := next_command(report):
+        yield "Once what stands below is mended" if report.status == "failed" else "Go on where it stopped", command
+    if report.status == "blocked":
+        yield "Mend what stands above, then look again", f"teardown check {path}"
+    if report.status == "dry_run" and report.totals["would_detach"]:
+        yield "Do what was looked at", f"teardown run {path}"
+    yield "Every row, for a spreadsheet", f"teardown report {run_id} -o report.csv"
 
 
 def _troubled(report: Report, troubles: list[Trouble]) -> Markup:
@@ -98,26 +143,12 @@ def _troubled(report: Report, troubles: list[Trouble]) -> Markup:
 
 
 def _lanes(report: Report) -> Markup:
-    rows = [(*(lane[key] for key in _LANE), *lane["latency_ms"].values()) for lane in report.lanes]
+    rows = [map(_figure, (*(lane[key] for key in _LANE), *lane["latency_ms"].values())) for lane in report.lanes]
     return section("lanes", "Lanes", table("What each account was asked, and how fast it answered", _LANE_HEADS, rows))
 
 
-def _run(report: Report) -> Markup:
-    run, plan = report.run, report.run["plan"]
-    facts = [
-        ("plan", plan["path"]),
-        ("SHA-256", plan["sha256"]),
-        *plan["metadata"].items(),
-        ("run", run["id"]),
-        ("rollback of", run["rollback_of"]),
-        ("reason", run["reason"]),
-        ("started", run["started_at"]),
-        ("finished", run["finished_at"]),
-        ("duration, s", run["duration_s"]),
-        ("exit code", run["exit_code"]),
-        ("by", f"{run['user']} on {run['host']}, teardown {run['version']}"),
-    ]
-    return section("run", "Run", terms(facts))
+def _figure(value: str | float | None) -> str | None:
+    return value if value is None or isinstance(value, str) else f"{value:,}".removesuffix(".0")
 
 
 def _asset(name: str) -> str:

@@ -34,7 +34,8 @@ _OF_ERROR = ("code", "message", "http_status")
 _NO_ERROR = dict.fromkeys(_OF_ERROR)
 _COLUMNS = (*_OF_ROW, "error_code", "error_message", "http_status")
 _DETACHED_COLUMNS = ("number", "account", "provider", "target", "confirmed_by", "finished_at")
-_FORMULA = ("=", "+", "-", "@")
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What makes a spreadsheet take a cell for a formula; some take the full-width signs as well."""
 _NUMBER = re.compile(r"\+[0-9]+")
 
 

@@ -41,7 +41,7 @@ def verdict_sentence(report: Report) -> str:
 
 def next_command(report: Report) -> str | None:
     """Return the command that goes on from here; None where there is nothing to go on with."""
-    if report.run["dry_run"]:
+    if report.run["dry_run"] or report.run["sandbox"]:  # a rehearsal's sandbox is gone
         return None
     if report.status in {"aborted", "interrupted"}:
         return f"teardown resume {report.run['id']}"

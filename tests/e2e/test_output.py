@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from html import unescape
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -51,6 +52,25 @@ def test_every_report_ending(bench):
     suites = ET.parse(paths[4]).getroot()  # noqa: S314 - our own file
     assert len(list(suites.iter("testcase"))) == 3
     assert len(list(suites.iter("failure"))) == 1
+
+
+def test_every_report_again_is_the_one_that_the_run_wrote(bench):
+    """From the ledger, `report` makes each format byte for byte as the run wrote it, and the page shows the plan."""
+    plan, listed = bench.sales(3)
+    bench.faults.script(listed[1], ["business_206"] * 3)
+    forms = {"json": "json", "csv": "csv", "md": "md", "html": "html", "junit": "xml"}
+    paths = {form: bench.folder / f"out.{ending}" for form, ending in forms.items()}
+    said = bench.run(plan, *(part for path in paths.values() for part in ("--report", path)))
+    run_id, folder = said.report["run"]["id"], bench.run_folder(said)
+    for form, path in paths.items():
+        again = bench.folder / f"again.{form}"
+        assert call("report", run_id, "--format", form, "-o", again).code == 0
+        assert again.read_bytes() == path.read_bytes()
+    for name in ("report.json", "report.html"):
+        assert (folder / name).read_bytes() == paths[name.split(".")[1]].read_bytes()
+    page = unescape(paths["html"].read_text())
+    assert '"name": "test-plan"' in page
+    assert "sales" in page
 
 
 def test_a_report_that_cannot_be_written(bench):
