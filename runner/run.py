@@ -57,7 +57,9 @@ class Run:
     progress: Progress
     clock: Callable[[], float]
     preview: Callable[[Preview], None]
-    confirm: Callable[[Preview], Coroutine[None, None, bool]]
+    refused: Callable[[Preview], Coroutine[None, None, str | None]]
+    """Asked before the first detach; gives why nothing may be sent, or None."""
+    tripped: Callable[[str], None]
     lanes: dict[str, Lane] = field(default_factory=dict)
     targets: dict[str, list[Target]] = field(default_factory=dict)
     signal: int | None = None
@@ -138,8 +140,8 @@ class Run:
                 # Not before the first detach, when an earlier process has sent something already.
                 return self._ending("stopped" if self.ledger.history.has_sent(self.run_id) else "blocked")
             if not self.options.dry_run:
-                if seen.to_detach and not await self.confirm(seen):
-                    self.notes.append("nothing was sent: the run was not confirmed")
+                if seen.to_detach and (refused := await self.refused(seen)):
+                    self.notes.append(f"nothing was sent: {refused}")
                     return self._ending("blocked")
                 await self._detach(journal, seen)
         return self._ending("stopped" if any(lane.stopped for lane in self.lanes.values()) else "finished")
@@ -296,6 +298,7 @@ class Run:
         tripped = self.rules.guards.tripped_by(self.failures, self.finished)
         if tripped and not all(lane.stopped for lane in self.lanes.values()):
             self.log.error("guard.tripped", error=tripped)
+            self.tripped(tripped)
             self.stop(Stop("guard", tripped))
 
     def _lane_stopped(self, lane: Lane) -> None:
