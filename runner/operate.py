@@ -53,6 +53,8 @@ class Front:
     preview: Callable[[Preview], None] = lambda _: None
     confirm: Callable[[Preview], Coroutine[None, None, bool]] = approve
     started: Callable[[Run], None] = lambda _: None
+    telling: Callable[[Callable[[], None]], None] = lambda _: None
+    """Told that the run is over and others are being told of it, and what cuts that short."""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     clock: Callable[[], float] = time.time
 
@@ -138,6 +140,7 @@ async def _perform(job: _Job, release: Callable[[], None]) -> Report:
             report = await _closing(front.progress, run)
         except Exception as error:
             release()
+            front.telling(teller.cut_short)
             await teller.broken_off(_sentence(error))
             raise
         try:
@@ -145,6 +148,7 @@ async def _perform(job: _Job, release: Callable[[], None]) -> Report:
         except ReportUnwritable as error:  # what became of the numbers stands: `teardown report` writes it again
             run_log.error("report.unwritable", error=str(error))
         release()
+        front.telling(teller.cut_short)
         await teller.ended(report)
     return report
 

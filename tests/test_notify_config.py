@@ -67,6 +67,10 @@ def test_hooks_are_read(tmp_path):
         ("{urls: []}", "3:12: `urls` is an empty list; list at least one, or take the key out"),
         ("{urls: $A}", "3:12: `urls` must be a list, like [a, b]"),
         ('{urls: ["$A"]}', "3:13: an item of `urls` is neither a secret nor a reference; write ${NAME} or file:/path"),
+        (
+            '{urls: ["file:~nobody-here/x"]}',
+            "3:13: an item of `urls` begins with an unknown home folder; write the path",
+        ),
         ("{urls: [a], event: [finish]}", "3:17: an item of `notify` has no key 'event'; did you mean `events`?"),
         ("{urls: [a], events: [end]}", "3:26: an item of `events`: 'end' is not one of finish, failure, guard"),
         ("{urls: [a], attach: pdf}", "3:25: `attach`: 'pdf' is not one of none, html, json, md; write one of them"),
@@ -100,6 +104,7 @@ def test_recipients_that_cannot_be(tmp_path, item, sentence):
         ("{start: }", "1:16: `start` is blank; give it a value, or take the key out"),
         ("{start: a, required: yes}", "1:29: `required`: write true or false"),
         ("{finish: a, required: true}", "1:30: `required` is about `start`, which is not there; add it"),
+        ("{finish: ~nobody-here/x}", "1:17: '~nobody-here/x' begins with an unknown home folder; write the path out"),
         ("{finish: a, timeout: soon}", "1:29: `timeout`: 'soon' is not a duration"),
     ],
 )

@@ -3,13 +3,15 @@
 import asyncio
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 from reporting import RUN
 
 from runner import config, letter
+from runner.config import Recipient
 from runner.telling import Subject
 from runner.telling.commands import variables
-from runner.telling.post import in_time
+from runner.telling.post import Mailbox, in_time
 
 PAGE = (Path(__file__).parents[1] / "docs" / "notifications.md").read_text(encoding="utf-8")
 
@@ -21,6 +23,25 @@ def test_a_ledger_that_cannot_be_read(tmp_path):
     assert set(facts) == set(letter.EXAMPLE)
     assert (facts["event"], facts["totals"], facts["plan"]) == ("failure", {}, RUN.plan_name)
     assert letter.render(letter.DEFAULT, facts) == "Broken off: the disk is gone"
+
+
+def test_what_a_service_says_of_its_failure_is_told_without_the_address():
+    """Every part of an address may be the secret, so none of them is shown, whatever else is."""
+
+    class Indiscreet:
+        """A service that fails, and repeats what it was given."""
+
+        def __bool__(self):
+            return False
+
+        def notify(self, **_):
+            return self
+
+        def logs(self):
+            return [SimpleNamespace(message="HTTP 404 from chat.example for T0KEN-a/b-SECRET?pw=hunter2")]
+
+    url = "slack://user:hunter2@chat.example/T0KEN-a/b-SECRET"
+    assert Mailbox(Recipient(()), "", url, Indiscreet()).send("", "", None) == "HTTP 404 from *** for ***/***?pw=***"
 
 
 async def test_blocking_work_that_fails():

@@ -9,7 +9,7 @@ from runner import letter
 from runner.config.grammar import HooksFile, RecipientFile
 from runner.config.secret import SecretRef
 from runner.config.telling import Hook, Hooks, Moment, Recipient
-from runner.document import Given, Mapping, Node, Page, Scalar, Sequence
+from runner.document import Given, Mapping, Node, Page, Scalar, Sequence, quoted
 from runner.document.schema import validate
 
 
@@ -75,4 +75,8 @@ def _found(command: tuple[str, ...], page: Page, spot: Node) -> tuple[str, ...]:
     program, *arguments = command
     if "/" not in program or isinstance(spot, Given):
         return command
-    return (str(Path(page.name).parent / Path(program).expanduser()), *arguments)
+    try:
+        return (str((Path(page.name).parent / Path(program).expanduser()).absolute()), *arguments)
+    except RuntimeError:  # ~ stands for a home folder that nobody knows
+        page.problem(spot, f"{quoted(program)} begins with an unknown home folder; write the path out")
+        return command

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from runner.errors import InputError, Problem
 
 if TYPE_CHECKING:
+    from asyncio.subprocess import Process
     from collections.abc import Mapping
     from pathlib import Path
 
@@ -85,19 +86,26 @@ async def run(command: tuple[str, ...], environ: Mapping[str, str], limit: float
 
 
 async def _run(command: tuple[str, ...], environ: Mapping[str, str], limit: float, output: BinaryIO) -> str | None:
-    process = await asyncio.create_subprocess_exec(
+    new = asyncio.create_subprocess_exec(
         *command, stdin=DEVNULL, stdout=output, stderr=output, env=environ, start_new_session=True
     )
+    starting = asyncio.ensure_future(new)
     try:
         async with asyncio.timeout(limit):
+            process = await asyncio.shield(starting)  # cut short in the middle, it would leave what it started behind
             return _failure(await process.wait())
     except TimeoutError:
         return f"not done within {limit:g} s, and killed"
     finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+        await _bury(await starting)
+
+
+async def _bury(process: Process) -> None:
+    """Kill a process that is not over, and all of its group."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
 
 
 def _failure(status: int) -> str | None:

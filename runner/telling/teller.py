@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from runner.config import Hooks
+from runner.errors import first_of
 from runner.telling.commands import check_programs, run, variables
 from runner.telling.composing import Composing
 from runner.telling.post import in_time, open_mailboxes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Coroutine, Iterator, Mapping
+    from collections.abc import Callable, Collection, Coroutine, Mapping
 
     from runner.config import Event, Moment, Settings
     from runner.log import Log
@@ -78,32 +79,35 @@ class Teller:
 
     async def ended(self, report: Report) -> None:
         """Tell how the run ended; its report is on the disk."""
-        if self.audience:
-            with self._harmless():
-                await self._end(await asyncio.to_thread(self.subject.ended, report), report)
+        await self._tell(partial(self.subject.ended, report), report)
 
     async def broken_off(self, why: str) -> None:
         """Tell that the run ended without a report."""
-        if self.audience:
-            with self._harmless():
-                await self._end(await asyncio.to_thread(self.subject.broken_off, why), None)
+        await self._tell(partial(self.subject.broken_off, why), None)
 
-    @contextmanager
-    def _harmless(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:  # noqa: BLE001 - even a bug in here may not change what the run comes to
-            self.log.warning("notify.failed", error=f"{type(error).__name__}: {error}")
+    def cut_short(self) -> None:
+        """Leave untold what has not been told yet, and kill the hook that is at work."""
+        for task in self._under_way:
+            task.cancel()
+
+    async def _tell(self, find_out: Callable[[], Facts], report: Report | None) -> None:
+        if not self.audience:
+            return
+        self._begin(self._end(find_out, report))
+        for failure in await asyncio.gather(*self._under_way, return_exceptions=True):
+            if failure:  # a bug in here, or a signal: neither may change what the run comes to
+                self.log.warning("notify.failed", error=_reason(failure))
 
     async def _guard(self, guard: str) -> None:
         await self._notify({"guard"}, await asyncio.to_thread(self.subject.stopped_by, guard), None)
 
-    async def _end(self, facts: Facts, report: Report | None) -> None:
+    async def _end(self, find_out: Callable[[], Facts], report: Report | None) -> None:
+        facts = await asyncio.to_thread(find_out)
         moments, events = _ENDS[facts["event"] == "failure"]
-        self._begin(self._notify(events, facts, report))
-        for moment in moments:
-            await self._hook(moment, facts)
-        await asyncio.gather(*self._under_way)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._notify(events, facts, report))
+            for moment in moments:
+                await self._hook(moment, facts)
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:
         self._under_way.append(asyncio.get_running_loop().create_task(work))
@@ -146,3 +150,10 @@ _ENDS: dict[bool, tuple[tuple[Moment, ...], frozenset[Event]]] = {
 
 def _last_line(output: str) -> str | None:
     return output.splitlines()[-1] if output else None
+
+
+def _reason(failure: BaseException) -> str:
+    if isinstance(failure, asyncio.CancelledError):
+        return "cut short by a signal"
+    first = first_of(failure)
+    return f"{type(first).__name__}: {first}"

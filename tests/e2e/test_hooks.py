@@ -6,7 +6,7 @@ import select
 import signal
 import sys
 
-from bench import ONE, PATIENCE, bridge, call
+from bench import ONE, PATIENCE, bridge, call, finish
 
 WRITE = "import json, os, sys; json.dump(dict(os.environ), open(sys.argv[1], 'w'))"
 """A program that writes the environment it was started with into the file that it is given."""
@@ -205,6 +205,17 @@ def test_a_program_that_is_not_there(bench):
     assert not (bench.state / "ledger.db").exists()
 
 
+def test_a_program_that_cannot_be_started(bench):
+    """One that is there and is none after all has failed, like one that says so itself."""
+    (bench.folder / "broken").write_text("#!/no/such/interpreter\n")
+    (bench.folder / "broken").chmod(0o700)
+    bench.configure(hooks={"start": "./broken", "required": "true"})
+    plan, _ = bench.sales(1)
+    said = bench.run(plan)
+    assert (said.code, said.totals()) == (3, {"pending": 1})
+    assert "the start hook failed (cannot be started: No such file or directory)" in said.notes
+
+
 def test_a_hook_may_run_another_plan(bench):
     """The account is free again, and config and ledger are the same wherever they are."""
     bench.world.unpod.add_bridge("later", [ONE])
@@ -240,3 +251,27 @@ def test_a_signal_during_the_run_still_starts_the_last_hooks(bench):
     plan, _ = bench.sales(6)
     assert bench.struck(signal.SIGTERM, 2, "run", plan, "--yes").code == 143
     assert variables(bench, "failure")["TEARDOWN_EXIT_CODE"] == "143"
+
+
+def test_a_signal_cuts_the_telling_short(bench):
+    """A hook at work is killed, the next one is not started, and the run exits with what it came to."""
+    os.mkfifo(bench.folder / "held")
+    held = os.open(bench.folder / "held", os.O_RDONLY | os.O_NONBLOCK)
+    command = ["sh", "-c", "exec 3>held; echo started >&3; sleep 3600"]
+    bench.configure(hooks={"failure": command, "finish": writing(bench, "finish"), "timeout": "1h"})
+    plan, (number,) = bench.sales(1)
+    bench.faults.script(number, ["lying_200"])
+    process = bench.start("run", plan, "--yes", "--json")
+    try:
+        assert select.select([held], [], [], PATIENCE)[0] == [held]
+        assert os.read(held, 100) == b"started\n"
+        process.send_signal(signal.SIGTERM)
+        said = finish(process)
+        assert select.select([held], [], [], PATIENCE)[0] == [held]
+        assert os.read(held, 100) == b""
+    finally:
+        os.close(held)
+    assert (said.code, said.report["run"]["status"]) == (4, "failed")
+    assert "Next: teardown resume" in said.err
+    assert [line["error"] for line in events(bench, said, "notify.failed")] == ["cut short by a signal"]
+    assert not (bench.folder / "finish").exists()
