@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 from types import SimpleNamespace
 
+import jsonschema
+import yaml
 from reporting import RUN
 
 from runner import config, letter
@@ -61,12 +63,13 @@ def test_the_page_shows_the_usual_text():
 
 
 def test_the_configs_of_the_page_load(tmp_path):
-    """Each of its examples is a config without a problem or a warning."""
+    """Each of its examples is a config without a problem or a warning, to editors as to the program."""
     blocks = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
     assert len(blocks) == 2
     for block in blocks:
         path = tmp_path / "config.yaml"
         path.write_text(block, encoding="utf-8")
+        jsonschema.validate(yaml.safe_load(block), config.json_schema())
         settings = config.load(path, {})
         assert settings.warnings == ()
         assert settings.notify or settings.hooks.commands

@@ -105,6 +105,17 @@ def test_a_required_start_hook_that_fails_is_a_veto(bench):
     assert (failed["hook"], failed["error"], failed["said"]) == ("start", "exit status 7", "the freeze is on")
 
 
+def test_a_veto_on_the_way_is_no_block(bench):
+    """A resume that its start hook forbids was not stopped before the first detach: aborted, exit 5."""
+    bench.configure(accounts={"unpod-main": {"concurrency": 1, "rate": "50/s"}})
+    plan, _ = bench.sales(6)
+    assert bench.struck(signal.SIGTERM, 2, "run", plan, "--yes").code == 143
+    bench.configure(hooks={"start": "false", "required": "true"})
+    said = bench.resume()
+    assert (said.code, said.report["run"]["status"]) == (5, "aborted")
+    assert "the start hook failed (exit status 1), and hooks.required is set" in said.notes
+
+
 def test_a_hook_that_fails_afterwards_changes_nothing(bench):
     """Exit code and report stay what they were."""
     bench.configure(hooks={"finish": [sys.executable, "-c", "raise SystemExit(9)"], "required": "false"})
