@@ -213,14 +213,15 @@ def test_who_cannot_be_reached_changes_nothing(bench, told, trouble):
         trouble
     ] in failed["error"]
     assert failed["recipient"].startswith("config.yaml:")
-    assert len(told.posts) == (trouble != "is not there")
+    assert trouble == "is not there" or told.arrived.wait(PATIENCE)
+    assert len(told.posts) <= 1
 
 
 def test_an_exit_does_not_wait_for_who_hangs(bench, told, monkeypatch):
     """The process leaves although an address still has not answered."""
     told.hold.clear()
     monkeypatch.setenv("HOOK", told.url("?rto=3600"))
-    ask(bench, timeout="100ms")
+    ask(bench, timeout="3s")
     plan, _ = bench.sales(1)
     said = finish(bench.start("run", plan, "--yes"))
     assert said.code == 0, said.err
