@@ -9,19 +9,21 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 from runner import log, providers
 from runner.begin import Options, Rules, begin, new_run_id
-from runner.errors import InputError
+from runner.errors import InputError, TeardownError
 from runner.finding import opened, resumable
 from runner.holding import holding
 from runner.opening import known_secrets
 from runner.progress import NoProgress, Progress
 from runner.report import Report, ReportUnwritable, save_all
 from runner.run import Run
+from runner.telling import Audience, Subject, Teller, in_hook_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
@@ -51,6 +53,8 @@ class Front:
     preview: Callable[[Preview], None] = lambda _: None
     confirm: Callable[[Preview], Coroutine[None, None, bool]] = approve
     started: Callable[[Run], None] = lambda _: None
+    telling: Callable[[Callable[[], None]], None] = lambda _: None
+    """Told that the run is over and others are being told of it, and what cuts that short."""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     clock: Callable[[], float] = time.time
 
@@ -62,26 +66,32 @@ async def start(plan: Plan, settings: Settings, state: StateFolder, options: Opt
     LedgerError when the state folder cannot.
     """
     accounts = _accounts(settings, (group.account for group in plan.groups), options, front.environ)
+    audience = _audience(settings, options, front)
     run_id = new_run_id(front.clock())
     state.prepare()
     with opened(state) as ledger:
-        job = _Job(ledger, run_id, accounts, settings, state, options, front)
-        with job.held():
+        job = _Job(ledger, run_id, accounts, settings, state, options, front, audience)
+        with ExitStack() as lanes:
+            lanes.enter_context(job.held())
             begin(ledger, run_id, plan, options, front.clock())
             state.keep(run_id, "plan.yaml", plan.text)
-            return await _perform(job)
+            return await _perform(job, lanes.close)
 
 
 async def resume(run_id: str, settings: Settings, state: StateFolder, options: Options, front: Front) -> Report:
     """Go on with a run: look at what was in flight, then do what is left. Raises as `start` does."""
     with opened(state) as ledger:
         record = resumable(ledger, run_id, retry_failed=options.retry_failed)
+        if in_hook_of(record.id, front.environ):
+            raise InputError(f"run {record.id} is not over while its own hook runs; resume it afterwards")
         names = (target.account for target in ledger.history.targets(record.id))
         accounts = _accounts(settings, names, options, front.environ)
-        job = _Job(ledger, record.id, accounts, settings, state, options, front)
-        with job.held():
+        audience = _audience(settings, options, front)
+        job = _Job(ledger, record.id, accounts, settings, state, options, front, audience)
+        with ExitStack() as lanes:
+            lanes.enter_context(job.held())
             ledger.reopen(record.id)
-            return await _perform(job)
+            return await _perform(job, lanes.close)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +103,7 @@ class _Job:
     state: StateFolder
     options: Options
     front: Front
+    audience: Audience
     session: str = field(default_factory=lambda: new_run_id(time.time()))
     """Which process: ids of later ones sort behind it."""
 
@@ -103,9 +114,12 @@ class _Job:
         return holding(self.ledger, self.accounts, self.run_id, self.session, self.front.clock)
 
 
-async def _perform(job: _Job) -> Report:
+async def _perform(job: _Job, release: Callable[[], None]) -> Report:
+    """Do the run and save its report; who is told of it is told when the lanes are free again."""
     front, folder = job.front, job.state.make(job.run_id)
     with _logged(job) as run_log:
+        subject = Subject(job.ledger.history.run(job.run_id), job.ledger.path.absolute(), folder.absolute())
+        teller = Teller(job.audience, subject, run_log)
         run = Run(
             ledger=job.ledger,
             run_id=job.run_id,
@@ -118,18 +132,50 @@ async def _perform(job: _Job) -> Report:
             progress=front.progress,
             clock=front.clock,
             preview=front.preview,
-            confirm=front.confirm,
+            refused=partial(_refused, front, teller),
+            tripped=teller.tripped,
         )
         front.started(run)
         try:
-            report = await run.go()
-        finally:
-            front.progress.close()
+            report = await _closing(front.progress, run)
+        except Exception as error:
+            release()
+            front.telling(teller.cut_short)
+            await teller.broken_off(_sentence(error))
+            raise
         try:
             save_all(report, folder)
         except ReportUnwritable as error:  # what became of the numbers stands: `teardown report` writes it again
             run_log.error("report.unwritable", error=str(error))
+        release()
+        front.telling(teller.cut_short)
+        await teller.ended(report)
     return report
+
+
+async def _refused(front: Front, teller: Teller, seen: Preview) -> str | None:
+    return await teller.may_start(seen) if await front.confirm(seen) else "the run was not confirmed"
+
+
+async def _closing(progress: Progress, run: Run) -> Report:
+    try:
+        return await run.go()
+    finally:
+        progress.close()
+
+
+def _sentence(error: Exception) -> str:
+    """Return what may be told of an error: what is not ours may hold anything."""
+    return str(error) if isinstance(error, TeardownError) else f"a bug in teardown ({type(error).__name__})"
+
+
+def _audience(settings: Settings, options: Options, front: Front) -> Audience:
+    return Audience.of(settings, front.environ, dry_run=options.dry_run, sandbox=options.sandbox)
+
+
+def _secrets(job: _Job) -> Iterator[str]:
+    for _, credentials in job.accounts.values():
+        yield from known_secrets(credentials)
 
 
 @contextmanager
@@ -142,7 +188,7 @@ def _logged(job: _Job) -> Iterator[Log]:
         console_format=front.console_format,
         console_level=front.console_level,
         masked=settings.numbers == "masked",
-        secrets=[secret for _, credentials in job.accounts.values() for secret in known_secrets(credentials)],
+        secrets=[*_secrets(job), *job.audience.secrets],
         clock=front.clock,
     )
     try:

@@ -57,7 +57,9 @@ class Run:
     progress: Progress
     clock: Callable[[], float]
     preview: Callable[[Preview], None]
-    confirm: Callable[[Preview], Coroutine[None, None, bool]]
+    refused: Callable[[Preview], Coroutine[None, None, str | None]]
+    """Asked before the first detach; gives why nothing may be sent, or None."""
+    tripped: Callable[[str], None]
     lanes: dict[str, Lane] = field(default_factory=dict)
     targets: dict[str, list[Target]] = field(default_factory=dict)
     signal: int | None = None
@@ -130,19 +132,22 @@ class Run:
 
     async def _work(self, journal: Journal) -> Ending:
         if not self.options.dry_run and not await self._window_opens():
-            return self._ending("blocked")
+            return self._held_back()
         with self._limits():
             seen = await self._precheck(journal)
             self.preview(seen)
             if seen.blocks or self._interrupted():
-                # Not before the first detach, when an earlier process has sent something already.
-                return self._ending("stopped" if self.ledger.history.has_sent(self.run_id) else "blocked")
+                return self._held_back()
             if not self.options.dry_run:
-                if seen.to_detach and not await self.confirm(seen):
-                    self.notes.append("nothing was sent: the run was not confirmed")
-                    return self._ending("blocked")
+                if seen.to_detach and (refused := await self.refused(seen)):
+                    self.notes.append(f"nothing was sent: {refused}")
+                    return self._held_back()
                 await self._detach(journal, seen)
         return self._ending("stopped" if any(lane.stopped for lane in self.lanes.values()) else "finished")
+
+    def _held_back(self) -> Ending:
+        """Blocked, unless an earlier process has sent something already: then it is not before the first detach."""
+        return self._ending("stopped" if self.ledger.history.has_sent(self.run_id) else "blocked")
 
     def _interrupted(self) -> bool:
         return self.signal is not None
@@ -296,6 +301,7 @@ class Run:
         tripped = self.rules.guards.tripped_by(self.failures, self.finished)
         if tripped and not all(lane.stopped for lane in self.lanes.values()):
             self.log.error("guard.tripped", error=tripped)
+            self.tripped(tripped)
             self.stop(Stop("guard", tripped))
 
     def _lane_stopped(self, lane: Lane) -> None:

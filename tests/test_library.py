@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -26,7 +27,8 @@ from runner import (
     resume,
     start,
 )
-from runner.config import SecretRef
+from runner.config import Hook, Hooks, SecretRef
+from runner.errors import LedgerError, RecordingFailed
 from runner.sandbox import ORG_HANDLE, TOKEN, Faults, World, serve
 
 LISTED = tuple(f"+1415555{index:04d}" for index in range(101, 113))
@@ -186,3 +188,27 @@ async def test_a_secret_is_read_when_it_is_used(lab):
     lab.settings = replace(lab.settings, accounts={"main": account})
     with pytest.raises(InputError, match="NOT_SET_ANYWHERE is not set or blank"):
         await lab.start(front=Front(environ={}))
+
+
+@pytest.mark.parametrize(
+    ("error", "raised", "told"),
+    [
+        (RuntimeError("of some library: secret"), RuntimeError, "Broken off: a bug in teardown (RuntimeError)"),
+        (LedgerError("the disk is full"), RecordingFailed, "Broken off: the disk is full; nothing more was sent; "),
+    ],
+)
+async def test_a_run_that_breaks_off_is_told_as_failure(lab, tmp_path, error, raised, told):
+    """Hooks hear of a run without a report, after its lanes are free, and the error stays what it was."""
+    write = "import os, sys; open(sys.argv[1], 'a').write('{TEARDOWN_HOOK} {TEARDOWN_MESSAGE}\\n'.format(**os.environ))"
+    hook = Hook((sys.executable, "-c", write, str(tmp_path / "heard")))
+    lab.settings = replace(lab.settings, hooks=Hooks({"failure": hook, "finish": hook}))
+
+    def fail(_preview):
+        raise error
+
+    with pytest.raises(raised):
+        await lab.start(front=Front(preview=fail))
+    first, last = (tmp_path / "heard").read_text().splitlines()
+    assert first.startswith(f"failure {told}")
+    assert last.startswith(f"finish {told}")
+    assert "secret" not in first

@@ -192,7 +192,7 @@ async def _minded(world: World, given: dict[str, Any], work: Callable[[Front], C
 
     enabled = not given["no_progress"] and world.verbosity >= 0
     display = progress.choose(sys.stderr, enabled=enabled, color=world.color, clock=time.monotonic)
-    prompt = Prompt()
+    prompt, unattended = Prompt(), bool(given.get("yes") or given.get("dry_run"))
 
     def started(run: Run) -> None:
         def interrupt(number: int) -> None:
@@ -200,7 +200,7 @@ async def _minded(world: World, given: dict[str, Any], work: Callable[[Front], C
             world.say("interrupted: requests in flight finish, then the report is written; once more to leave at once")
             run.interrupt(number)
 
-        mind_signals(interrupt, unattended=bool(given.get("yes") or given.get("dry_run")))
+        mind_signals(interrupt, unattended=unattended)
 
     front = Front(
         console_format=world.log_format,
@@ -209,6 +209,7 @@ async def _minded(world: World, given: dict[str, Any], work: Callable[[Front], C
         confirm=approve if given.get("yes") else prompt.ask,
         preview=lambda seen: describe(seen, world.say),
         started=started,
+        telling=lambda cut_short: mind_signals(lambda _: cut_short(), unattended=unattended),
     )
     return await work(front)
 

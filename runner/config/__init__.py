@@ -5,13 +5,19 @@ from runner.config.known import PROVIDERS, Known
 from runner.config.loading import find, json_schema, load
 from runner.config.secret import SecretRef
 from runner.config.settings import Account, Credentials, LogSettings, Settings
+from runner.config.telling import Event, Hook, Hooks, Moment, Recipient
 
 __all__ = [
     "PROVIDERS",
     "Account",
     "Credentials",
+    "Event",
+    "Hook",
+    "Hooks",
     "Known",
     "LogSettings",
+    "Moment",
+    "Recipient",
     "SecretRef",
     "Settings",
     "find",

@@ -39,6 +39,8 @@ def overlay(root: Mapping, environ: Environ[str, str], page: Page) -> Mapping:
 def _complaint(section: str, path: list[str], value: str) -> str | None:
     if section not in _SECTIONS:
         return f"there is no setting `{section}`; {nearest(section, _SECTIONS)}"
+    if section == "notify":
+        return "no variable can change the list `notify`; let an item of its `urls` be ${NAME}"
     if section != "ledger" and (not path or "" in path or (section == "accounts" and len(path) == 1)):
         return "names no single setting; write it like TEARDOWN_RETRY__MAX_ATTEMPTS or TEARDOWN_ACCOUNTS__NAME__RATE"
     if not value.strip():

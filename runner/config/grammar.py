@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import shlex
+from typing import Annotated, Literal, get_args
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from runner.config.telling import Attachment, Event
+from runner.document import quoted
 from runner.document.schema import DECIMAL, DURATION, SECONDS, WHOLE, Line, Strict, choice, parsed
 from runner.policy import AUTO, AnyRate, Batch, Rate, parse_rate
 
@@ -15,6 +18,28 @@ _ANY_RATE_SCHEMA = {"anyOf": [{"const": AUTO}, _RATE_SCHEMA]}
 _BATCH_SCHEMA = {
     "anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[1-9][0-9]*%?$"}],
 }
+
+
+_COMMAND_SCHEMA = {
+    "anyOf": [
+        {"type": "string", "minLength": 1},
+        {"type": "array", "items": {"type": "string"}, "minItems": 1},
+    ],
+}
+
+
+def _command(value: object) -> tuple[str, ...]:
+    try:
+        words = shlex.split(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise ValueError(f"{quoted(value)} ends inside a quote or after a backslash; complete it") from error
+    if (
+        not isinstance(words, list)
+        or not words
+        or not all(isinstance(word, str) and "\0" not in word for word in words)
+    ):
+        raise ValueError("this is not a command; write one line, or a list like [program, argument]")
+    return tuple(words)
 
 
 def _yes(value: object) -> bool:
@@ -113,6 +138,47 @@ class LogFile(Strict):
     )
 
 
+class RecipientFile(Strict):
+    """Somebody to tell of runs, by Apprise."""
+
+    urls: tuple[Line, ...] = Field(
+        min_length=1, description="Addresses of Apprise, each as ${ENV} or file:/path, for they hold secrets."
+    )
+    events: tuple[Annotated[Event, choice(*get_args(Event))], ...] = Field(
+        default=("finish", "guard"),
+        min_length=1,
+        description="finish: the end of every run; failure: an exit code above 0; guard: one that tripped, at once.",
+    )
+    template: str | None = Field(default=None, description="The text, in Jinja; a default when unset.")
+    attach: Annotated[Attachment, choice(*get_args(Attachment))] = Field(
+        default="none", description="The report in this format goes with it."
+    )
+    dry_run: Annotated[bool, BeforeValidator(_yes)] = Field(default=False, description="Whether also of dry runs.")
+    timeout: Annotated[float, Field(gt=0), SECONDS, DURATION] = Field(
+        default=10.0, description="For one message to one address."
+    )
+
+
+_Command = Annotated[tuple[str, ...], BeforeValidator(_command), WithJsonSchema(_COMMAND_SCHEMA)]
+
+
+class HooksFile(Strict):
+    """Commands that a run starts, without a shell."""
+
+    start: _Command | None = Field(default=None, description="Before the first number is detached.")
+    failure: _Command | None = Field(default=None, description="When the run ended with an exit code above 0.")
+    finish: _Command | None = Field(default=None, description="When the run ended, however it did.")
+    timeout: Annotated[float, Field(gt=0), SECONDS, DURATION] = Field(
+        default=60.0, description="For each; then it is killed with all that it started."
+    )
+    required: Annotated[bool, BeforeValidator(_yes)] = Field(
+        default=False, description="Whether nothing is sent when `start` fails."
+    )
+    dry_run: Annotated[bool, BeforeValidator(_yes)] = Field(
+        default=False, description="Whether `failure` and `finish` also follow dry runs."
+    )
+
+
 class ConfigFile(Strict):
     """The config of teardown; environment variables such as TEARDOWN_RETRY__MAX_ATTEMPTS override it."""
 
@@ -122,6 +188,8 @@ class ConfigFile(Strict):
     retry: RetryFile = Field(default_factory=RetryFile, description="Patience with one number.")
     guards: GuardsFile = Field(default_factory=GuardsFile, description="Defaults for every plan's guards.")
     log: LogFile = Field(default_factory=LogFile, description="Logs.")
+    notify: tuple[RecipientFile, ...] = Field(default=(), description="Whom to tell of runs.")
+    hooks: HooksFile = Field(default_factory=HooksFile, description="Commands that a run starts.")
     ledger: Annotated[Literal["sqlite"], choice("sqlite")] = Field(
         default="sqlite", description="Where runs are recorded: sqlite, in the state folder."
     )

@@ -12,6 +12,7 @@ from runner.config.accounts import read_accounts
 from runner.config.environment import overlay
 from runner.config.grammar import ConfigFile, LogFile, RetryFile
 from runner.config.guards import read_guards
+from runner.config.recipients import read_hooks, read_recipients
 from runner.config.settings import LogSettings, Settings
 from runner.document import CONFIG_LIMIT, Findings, Mapping, Node, Page, compose, decode, read, schema
 from runner.errors import InputError, Problem
@@ -66,13 +67,18 @@ def _settings(root: Node, environ: Environ[str, str], page: Page) -> Settings:
         page.problem(retry, "`max_delay` is shorter than `base_delay`; make it at least as long")
     accounts = read_accounts(get("accounts"), environ, page)
     guards, _ = read_guards(get("guards"), page, Guards())
-    given = {"accounts": {}, "retry": retry_file, "log": log_file, "guards": ConfigFile().guards}
+    notify, hooks = read_recipients(get("notify"), page), read_hooks(get("hooks"), page)
+    default = ConfigFile()
+    given = {"accounts": {}, "retry": retry_file, "log": log_file, "guards": default.guards}
+    given |= {"notify": default.notify, "hooks": default.hooks}
     schema.validate(ConfigFile, root, page, "the config", given)
     return Settings(
         accounts=accounts,
         retry=RetryPolicy(**retry_file.model_dump()),
         guards=guards,
         log=LogSettings(file=log_file.file, numbers=log_file.numbers),
+        notify=notify,
+        hooks=hooks,
     )
 
 

@@ -37,7 +37,10 @@ class SecretRef:
             return cls("env", match[1], place)
         if text.startswith("file:"):
             path = text.removeprefix("file:").removeprefix("//").strip()
-            return cls("file", str(folder / Path(path).expanduser()), place)
+            try:
+                return cls("file", str(folder / Path(path).expanduser()), place)
+            except RuntimeError:  # ~ stands for a home folder that nobody knows
+                raise ValueError("begins with an unknown home folder; write the path out") from None
         if not text.strip() or text.startswith("$") or VARIABLE.search(text):
             raise ValueError("is neither a secret nor a reference; write ${NAME} or file:/path, and nothing around it")
         return cls("literal", text, place)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from runner.config.telling import Hooks
 from runner.errors import InputError, Problem
 from runner.policy import Guards, Rate, RetryPolicy
 
@@ -13,12 +14,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runner.config.secret import SecretRef
+    from runner.config.telling import Recipient
     from runner.policy import AnyRate
 
 
 _RATE = Rate(10)
 _RETRY = RetryPolicy()
 _GUARDS = Guards()
+_HOOKS = Hooks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +88,5 @@ class Settings:
     ledger: Literal["sqlite"] = "sqlite"
     path: Path | None = None
     warnings: tuple[Problem, ...] = ()
+    notify: tuple[Recipient, ...] = ()
+    hooks: Hooks = _HOOKS
