@@ -4,7 +4,7 @@ from runner.config.guards import read_guards
 from runner.config.known import PROVIDERS, Known
 from runner.config.loading import find, json_schema, load
 from runner.config.secret import SecretRef
-from runner.config.settings import Account, Credentials, LogSettings, Settings
+from runner.config.settings import Account, Credentials, LogSettings, MetricsSettings, Settings, TracingSettings
 
 __all__ = [
     "PROVIDERS",
@@ -12,8 +12,10 @@ __all__ = [
     "Credentials",
     "Known",
     "LogSettings",
+    "MetricsSettings",
     "SecretRef",
     "Settings",
+    "TracingSettings",
     "find",
     "json_schema",
     "load",

@@ -13,6 +13,7 @@ from runner.config.environment import overlay
 from runner.config.grammar import ConfigFile, LogFile, RetryFile
 from runner.config.guards import read_guards
 from runner.config.settings import LogSettings, Settings
+from runner.config.telemetry import read_metrics, read_tracing
 from runner.document import CONFIG_LIMIT, Findings, Mapping, Node, Page, compose, decode, read, schema
 from runner.errors import InputError, Problem
 from runner.policy import Guards, RetryPolicy
@@ -66,13 +67,18 @@ def _settings(root: Node, environ: Environ[str, str], page: Page) -> Settings:
         page.problem(retry, "`max_delay` is shorter than `base_delay`; make it at least as long")
     accounts = read_accounts(get("accounts"), environ, page)
     guards, _ = read_guards(get("guards"), page, Guards())
-    given = {"accounts": {}, "retry": retry_file, "log": log_file, "guards": ConfigFile().guards}
+    metrics, tracing = read_metrics(get("metrics"), page), read_tracing(get("tracing"), page)
+    checked = ConfigFile()
+    given = {"accounts": {}, "retry": retry_file, "log": log_file, "guards": checked.guards}
+    given |= {"metrics": checked.metrics, "tracing": checked.tracing}
     schema.validate(ConfigFile, root, page, "the config", given)
     return Settings(
         accounts=accounts,
         retry=RetryPolicy(**retry_file.model_dump()),
         guards=guards,
         log=LogSettings(file=log_file.file, numbers=log_file.numbers),
+        metrics=metrics,
+        tracing=tracing,
     )
 
 

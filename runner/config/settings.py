@@ -75,6 +75,24 @@ class LogSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """Where figures go: a file, and the addresses of a Pushgateway and of a collector; ``interval`` in seconds."""
+
+    textfile: Path | None = None
+    pushgateway: str | None = None
+    job: str = "teardown"
+    otlp: str | None = None
+    interval: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class TracingSettings:
+    """Where traces go: the address of a collector, below which OTLP's own paths begin."""
+
+    endpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that is configured; ``path`` is null where no config file was found."""
 
@@ -85,3 +103,5 @@ class Settings:
     ledger: Literal["sqlite"] = "sqlite"
     path: Path | None = None
     warnings: tuple[Problem, ...] = ()
+    metrics: MetricsSettings = MetricsSettings()
+    tracing: TracingSettings = TracingSettings()
