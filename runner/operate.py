@@ -18,6 +18,7 @@ from runner.begin import Options, Rules, begin, new_run_id
 from runner.errors import InputError
 from runner.finding import opened, resumable
 from runner.holding import holding
+from runner.observing import observed
 from runner.opening import known_secrets
 from runner.progress import NoProgress, Progress
 from runner.report import Report, ReportUnwritable, save_all
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from runner.plan import Plan
     from runner.preview import Preview
     from runner.state import StateFolder
+    from runner.tracing import Trace
 
 
 async def approve(_preview: Preview) -> bool:
@@ -104,31 +106,44 @@ class _Job:
 
 
 async def _perform(job: _Job) -> Report:
-    front, folder = job.front, job.state.make(job.run_id)
+    front, folder, record = job.front, job.state.make(job.run_id), job.ledger.history.run(job.run_id)
     with _logged(job) as run_log:
-        run = Run(
-            ledger=job.ledger,
-            run_id=job.run_id,
-            session=job.session,
-            rules=Rules.load(job.ledger.history.rules(job.run_id)),
-            options=job.options,
-            accounts=job.accounts,
-            policy=job.settings.retry,
-            log=run_log,
-            progress=front.progress,
-            clock=front.clock,
-            preview=front.preview,
-            confirm=front.confirm,
-        )
-        front.started(run)
-        try:
-            report = await run.go()
-        finally:
-            front.progress.close()
+        async with observed(
+            record, job.settings, job.ledger.path, environ=front.environ, log=run_log, clock=front.clock
+        ) as trace:
+            report = await _run(job, run_log, trace)
         try:
             save_all(report, folder)
         except ReportUnwritable as error:  # what became of the numbers stands: `teardown report` writes it again
             run_log.error("report.unwritable", error=str(error))
+    return report
+
+
+async def _run(job: _Job, run_log: Log, trace: Trace | None) -> Report:
+    front = job.front
+    run = Run(
+        ledger=job.ledger,
+        run_id=job.run_id,
+        session=job.session,
+        rules=Rules.load(job.ledger.history.rules(job.run_id)),
+        options=job.options,
+        accounts=job.accounts,
+        policy=job.settings.retry,
+        log=run_log,
+        progress=front.progress,
+        clock=front.clock,
+        preview=front.preview,
+        confirm=front.confirm,
+    )
+    if trace:
+        run.follow = trace.follow
+    front.started(run)
+    try:
+        report = await run.go()
+    finally:
+        front.progress.close()
+    if trace:
+        trace.ended(report)
     return report
 
 

@@ -58,6 +58,8 @@ class Run:
     clock: Callable[[], float]
     preview: Callable[[Preview], None]
     confirm: Callable[[Preview], Coroutine[None, None, bool]]
+    follow: Callable[[AsyncExitStack, Lane], None] = lambda *_: None
+    """Told of every lane before it sends anything, with what is closed when its run ends."""
     lanes: dict[str, Lane] = field(default_factory=dict)
     targets: dict[str, list[Target]] = field(default_factory=dict)
     signal: int | None = None
@@ -164,6 +166,7 @@ class Run:
                 clock=self.clock,
             )
             lane.on_stop, lane.on_throttle = self._lane_stopped, self.narrator.throttled
+            self.follow(stack, lane)
             self.lanes[name] = lane
 
     async def _window_opens(self) -> bool:
