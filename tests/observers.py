@@ -108,6 +108,11 @@ class Lab:
         front = front or Front(environ={})
         return await start(plan, self.settings(**settings), self.state, options or Options(), front)
 
+    def tally(self, report):
+        """What the lane of a run counted, as the ledger has it."""
+        [lane] = report.source.lanes(report.run["id"])
+        return lane.tally
+
     def log(self, report):
         """The lines of a run's log."""
         return (self.state.run_folder(report.run["id"]) / "log.jsonl").read_text()

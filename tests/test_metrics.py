@@ -76,6 +76,10 @@ async def test_the_file_says_what_the_report_says(bench, file):
         [(labels, value)] = found[f"teardown_lane_{name}_total"]
         assert (labels, value) == ({"plan": "night/shift", "account": "main", "provider": "unpod"}, lane[name])
     assert only(found, "teardown_lane_retries_total") > 0
+    buckets = [value for _, value in found["teardown_request_duration_seconds_bucket"]]
+    assert buckets == sorted(buckets)
+    assert buckets[-1] == only(found, "teardown_request_duration_seconds_count")
+    assert buckets[-1] == sum(Spread.of(bench.tally(report)).counts) > 0
     assert only(found, "teardown_run_duration_seconds") == pytest.approx(report.run["duration_s"], abs=0.001)
     [(info, _)] = found["teardown_run_info"]
     assert (info["run_id"], info["status"]) == (report.run["id"], "failed")
@@ -119,6 +123,7 @@ async def test_figures_are_written_while_a_run_goes_on(bench, file):
 async def test_the_last_success_outlives_a_failure(bench, file):
     """It is taken from the ledger: no later failure makes anybody forget it."""
     bench.faults.script(NUMBERS[0], ["business_206"] * 9)
+    await bench.run(numbers=NUMBERS[1:2], options=Options(sandbox=True))
     await bench.run(metrics=MetricsSettings(file))
     assert "teardown_run_last_success_timestamp_seconds" not in written(file)
     await bench.run(metrics=MetricsSettings(file), numbers=NUMBERS[1:])

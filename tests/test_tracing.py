@@ -1,12 +1,15 @@
 """Traces: what a collector gets of a run, what a provider is told, and that a run does not depend on either."""
 
+import logging
 import re
 
 import pytest
-from observers import NOWHERE, NUMBERS, attributes, collecting, lab
+from observers import NOWHERE, NUMBERS, attributes, collecting, lab, until
+from opentelemetry.trace import INVALID_SPAN
 
-from runner import Front, Options
+from runner import Front, Options, otlp
 from runner.config import LogSettings, TracingSettings
+from runner.tracing import Trace
 
 
 @pytest.fixture
@@ -47,6 +50,7 @@ async def test_requests_follow_the_conventions(bench, collector):
     """A request is a client span with the attributes that OpenTelemetry names, and with its number."""
     bench.faults.script(NUMBERS[0], ["http_500_after"])
     await traced(bench, collector)
+    assert not any("teardown.number" in attributes(span.attributes) for span in collector.named("GET"))
     posts = [(attributes(span.attributes), span) for span in collector.named("POST")]
     assert sorted(told["teardown.number"] for told, _ in posts) == sorted(NUMBERS)
     for told, span in posts:
@@ -85,6 +89,24 @@ async def test_numbers_are_masked_as_in_logs(bench, collector, masked):
     text = "".join(map(str, collector.spans))
     assert bool(re.search(r"\+1415555\d{4}", text)) is not masked
     assert len(collector.named("POST")) >= len(NUMBERS)
+
+
+@pytest.mark.parametrize(("masked", "shown"), [(True, "no +1415•••••01 here"), (False, "no +14155550101 here")])
+def test_sentences_of_a_provider_are_masked_too(masked, shown):
+    """A number may stand in an error or an address as well."""
+    trace = Trace(INVALID_SPAN, INVALID_SPAN, masked=masked)
+    assert trace.text("no +14155550101 here") == shown
+
+
+async def test_a_complaint_is_told_once():
+    """OpenTelemetry repeats itself with other numbers; the log gets each sentence once, by what it is about."""
+    told, logger = [], logging.getLogger("opentelemetry.exporter.some.metric_exporter")
+    with otlp.complaints(lambda *words: told.append(words)):
+        for wait in (1, 2):
+            logger.warning("retrying in %s s", wait)
+        logging.getLogger("opentelemetry.sdk.trace").warning("queue full")
+        await until(lambda: len(told) > 1)
+    assert told == [("metrics", "retrying in 1 s"), ("tracing", "queue full")]
 
 
 async def test_whoever_started_the_run_may_be_above_it(bench, collector):

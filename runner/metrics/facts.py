@@ -130,9 +130,5 @@ def _last_success(history: History, record: RunRecord, report: Report) -> float 
     """When a run of the same plan last succeeded: this one, else the newest before it."""
     if report.status == "succeeded":
         return record.finished_at
-    earlier = (each for each in history.runs() if each.plan_name == record.plan_name and _is_real(each))
+    earlier = (each for each in history.runs() if each.plan_name == record.plan_name and not each.sandbox)
     return next((each.finished_at for each in earlier if fold(history, each.id).status == "succeeded"), None)
-
-
-def _is_real(record: RunRecord) -> bool:
-    return not record.dry_run and not record.sandbox and record.finished_at is not None
