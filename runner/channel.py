@@ -6,7 +6,7 @@ import asyncio
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from yarl import URL
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from runner.credentials import Token
     from runner.pacing import Pacer
-    from runner.transport import Reply, Transport
+    from runner.transport import Reply
 
 T = TypeVar("T")
 
@@ -34,12 +34,28 @@ def departed() -> float:
     return _departed.get()
 
 
+class Line(Protocol):
+    """What sends one request: a transport, or whatever wraps one."""
+
+    async def request(
+        self,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str],
+        body: object = None,
+        *,
+        connected: Callable[[], None] = lambda: None,
+    ) -> Reply:
+        """As `Transport.request`."""
+        ...
+
+
 @dataclass(slots=True)
 class Channel:
     """Requests to one account; ``authorize`` turns a token into the headers that the provider wants."""
 
     base_url: str
-    transport: Transport
+    transport: Line
     pacer: Pacer
     token: Token
     authorize: Callable[[str], Mapping[str, str]]

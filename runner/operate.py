@@ -19,6 +19,7 @@ from runner.begin import Options, Rules, begin, new_run_id
 from runner.errors import InputError, TeardownError
 from runner.finding import opened, resumable
 from runner.holding import holding
+from runner.observing import observed
 from runner.opening import known_secrets
 from runner.progress import NoProgress, Progress
 from runner.report import Report, ReportUnwritable, save_all
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from runner.plan import Plan
     from runner.preview import Preview
     from runner.state import StateFolder
+    from runner.tracing import Trace
 
 
 async def approve(_preview: Preview) -> bool:
@@ -117,27 +119,14 @@ class _Job:
 async def _perform(job: _Job, release: Callable[[], None]) -> Report:
     """Do the run and save its report; who is told of it is told when the lanes are free again."""
     front, folder = job.front, job.state.make(job.run_id)
+    record = job.ledger.history.run(job.run_id)
     with _logged(job) as run_log:
-        subject = Subject(job.ledger.history.run(job.run_id), job.ledger.path.absolute(), folder.absolute())
-        teller = Teller(job.audience, subject, run_log)
-        run = Run(
-            ledger=job.ledger,
-            run_id=job.run_id,
-            session=job.session,
-            rules=Rules.load(job.ledger.history.rules(job.run_id)),
-            options=job.options,
-            accounts=job.accounts,
-            policy=job.settings.retry,
-            log=run_log,
-            progress=front.progress,
-            clock=front.clock,
-            preview=front.preview,
-            refused=partial(_refused, front, teller),
-            tripped=teller.tripped,
-        )
-        front.started(run)
+        teller = Teller(job.audience, Subject(record, job.ledger.path.absolute(), folder.absolute()), run_log)
         try:
-            report = await _closing(front.progress, run)
+            async with observed(
+                record, job.settings, job.ledger.path, environ=front.environ, log=run_log, clock=front.clock
+            ) as trace:
+                report = await _run(job, run_log, trace, teller)
         except Exception as error:
             release()
             front.telling(teller.cut_short)
@@ -157,11 +146,33 @@ async def _refused(front: Front, teller: Teller, seen: Preview) -> str | None:
     return await teller.may_start(seen) if await front.confirm(seen) else "the run was not confirmed"
 
 
-async def _closing(progress: Progress, run: Run) -> Report:
+async def _run(job: _Job, run_log: Log, trace: Trace | None, teller: Teller) -> Report:
+    front = job.front
+    run = Run(
+        ledger=job.ledger,
+        run_id=job.run_id,
+        session=job.session,
+        rules=Rules.load(job.ledger.history.rules(job.run_id)),
+        options=job.options,
+        accounts=job.accounts,
+        policy=job.settings.retry,
+        log=run_log,
+        progress=front.progress,
+        clock=front.clock,
+        preview=front.preview,
+        refused=partial(_refused, front, teller),
+        tripped=teller.tripped,
+    )
+    if trace:
+        run.follow = trace.follow
+    front.started(run)
     try:
-        return await run.go()
+        report = await run.go()
     finally:
-        progress.close()
+        front.progress.close()
+    if trace:
+        trace.ended(report)
+    return report
 
 
 def _sentence(error: Exception) -> str:

@@ -60,6 +60,8 @@ class Run:
     refused: Callable[[Preview], Coroutine[None, None, str | None]]
     """Asked before the first detach; gives why nothing may be sent, or None."""
     tripped: Callable[[str], None]
+    follow: Callable[[AsyncExitStack, Lane], None] = lambda *_: None
+    """Told of every lane before it sends anything, with what is closed when its run ends."""
     lanes: dict[str, Lane] = field(default_factory=dict)
     targets: dict[str, list[Target]] = field(default_factory=dict)
     signal: int | None = None
@@ -169,6 +171,7 @@ class Run:
                 clock=self.clock,
             )
             lane.on_stop, lane.on_throttle = self._lane_stopped, self.narrator.throttled
+            self.follow(stack, lane)
             self.lanes[name] = lane
 
     async def _window_opens(self) -> bool:

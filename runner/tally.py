@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _STEPS_PER_DOUBLING = 16  # neighbouring buckets differ by 4.4 %: finer than any latency is steady
 
@@ -33,6 +37,11 @@ class Tally:
             if rank <= 0:
                 return min(math.exp2(bucket / _STEPS_PER_DOUBLING), self.longest_ms)
         return None
+
+    def latencies(self) -> Iterator[tuple[float, int]]:
+        """Yield how many answers took about so many ms: within 2.2 %, and never more than the slowest."""
+        for bucket, count in self.buckets.items():
+            yield min(math.exp2(bucket / _STEPS_PER_DOUBLING), self.longest_ms), count
 
     def add(self, other: Tally) -> None:
         """Add what another process of the same lane counted."""

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from runner import config
-from runner.config import Account, LogSettings, SecretRef, Settings
+from runner.config import Account, LogSettings, MetricsSettings, SecretRef, Settings, TracingSettings
 from runner.errors import InputError
 from runner.policy import AUTO, Guards, Rate, RetryPolicy
 
@@ -47,6 +47,7 @@ def test_the_example_shows_every_setting_with_its_default():
     settings = config.load(EXAMPLE, {})
     assert settings.warnings == ()
     assert (settings.retry, settings.guards, settings.log) == (RetryPolicy(), Guards(), LogSettings())
+    assert (settings.metrics, settings.tracing) == (MetricsSettings(), TracingSettings())
     for account in settings.accounts.values():
         assert account.base_url == config.PROVIDERS[account.provider].base_url
         assert (account.rate, account.concurrency, account.timeout) == (Rate(10), 16, 30.0)

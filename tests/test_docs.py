@@ -114,11 +114,16 @@ def test_example_config_shows_every_setting(tmp_path):
     """What is commented out there is a setting that loads as well."""
     (tmp_path / "protected.csv").write_text("number\n+14155550199\n", encoding="utf-8")
     path = tmp_path / "config.yaml"
-    path.write_text(re.sub(r"^  # (?=\w+:)", "  ", EXAMPLE.read_text("utf-8"), flags=re.MULTILINE), encoding="utf-8")
-    guards = load_config(path, {}).guards
+    path.write_text(re.sub(r"^( *)# (?=\w+:)", r"\1", EXAMPLE.read_text("utf-8"), flags=re.MULTILINE), encoding="utf-8")
+    settings = load_config(path, {})
+    guards = settings.guards
     assert guards.protect == ("+14155550100", "+4420*", "+14155550199")
     assert [batch.size for batch in guards.batches] == [1, 5, 20]
     assert (guards.stop_after_failures, guards.stop_after_failure_ratio) == (20, 0.1)
+    metrics, collector = settings.metrics, "http://localhost:4318"
+    assert metrics.textfile == tmp_path / "metrics" / "teardown-{plan}.prom"
+    assert (metrics.pushgateway, metrics.otlp) == ("http://localhost:9091", collector)
+    assert settings.tracing.endpoint == collector
 
 
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)

@@ -13,7 +13,8 @@ NETWORK = {"aiohttp", "aiolimiter", "asyncio", "jwt", "ssl", "structlog", "urlli
 SHOWN = {"markupsafe", "rich"}
 READ = {"phonenumbers", "pydantic", "yaml"}
 STORED = {"orjson", "sqlite3"}
-HEAVY = NETWORK | SHOWN | READ | STORED | {"importlib.metadata", "email"}
+WATCHED = {"opentelemetry", "opentelemetry.sdk", "prometheus_client"}
+HEAVY = NETWORK | SHOWN | READ | STORED | WATCHED | {"importlib.metadata", "email"}
 
 
 def imported(*command, **environ):
@@ -82,3 +83,9 @@ def test_looking_at_a_ledger_needs_no_network_and_no_grammar(ran):
 def test_listing_the_providers_loads_no_client():
     """What a provider can do is known without a connection to it."""
     assert not imported("providers") & {"aiohttp", "yarl", "pydantic", "phonenumbers", "rich", "structlog"}
+
+
+def test_a_run_that_nobody_watches_imports_nothing_for_it(tmp_path):
+    """Neither Prometheus nor OpenTelemetry, where nothing names a place for what they send."""
+    words = ("run", PLAN, "--sandbox", "--yes", "--quiet", "--state-dir", tmp_path)
+    assert not imported(*words) & WATCHED

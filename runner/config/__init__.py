@@ -4,7 +4,7 @@ from runner.config.guards import read_guards
 from runner.config.known import PROVIDERS, Known
 from runner.config.loading import find, json_schema, load
 from runner.config.secret import SecretRef
-from runner.config.settings import Account, Credentials, LogSettings, Settings
+from runner.config.settings import Account, Credentials, LogSettings, MetricsSettings, Settings, TracingSettings
 from runner.config.telling import Event, Hook, Hooks, Moment, Recipient
 
 __all__ = [
@@ -16,10 +16,12 @@ __all__ = [
     "Hooks",
     "Known",
     "LogSettings",
+    "MetricsSettings",
     "Moment",
     "Recipient",
     "SecretRef",
     "Settings",
+    "TracingSettings",
     "find",
     "json_schema",
     "load",

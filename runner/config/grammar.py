@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 from typing import Annotated, Literal, get_args
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from runner.config.address import service_url
 from runner.config.telling import Attachment, Event
 from runner.document import quoted
 from runner.document.schema import DECIMAL, DURATION, SECONDS, WHOLE, Line, Strict, choice, parsed
@@ -179,6 +180,35 @@ class HooksFile(Strict):
     )
 
 
+def _textfile(value: str) -> str:
+    if not value.endswith(".prom"):
+        raise ValueError("has to end in .prom, as the collector reads no other files")
+    return value
+
+
+Service = Annotated[Line, AfterValidator(service_url)]
+
+
+class MetricsFile(Strict):
+    """Where the figures of a run go; nowhere when nothing is set."""
+
+    textfile: Annotated[Line, AfterValidator(_textfile)] | None = Field(
+        default=None, description="A .prom file for node_exporter's textfile collector; {plan} becomes the plan's name."
+    )
+    pushgateway: Service | None = Field(default=None, description="The address of a Prometheus Pushgateway.")
+    job: Line = Field(default="teardown", description="The job that the Pushgateway files the figures under.")
+    otlp: Service | None = Field(default=None, description="Where an OpenTelemetry collector takes OTLP over HTTP.")
+    interval: Annotated[float, Field(ge=1), SECONDS, DURATION] = Field(
+        default=15.0, description="Between two times that figures are written while a run goes on."
+    )
+
+
+class TracingFile(Strict):
+    """Where the traces of a run go; nowhere when nothing is set."""
+
+    endpoint: Service | None = Field(default=None, description="Where an OpenTelemetry collector takes OTLP over HTTP.")
+
+
 class ConfigFile(Strict):
     """The config of teardown; environment variables such as TEARDOWN_RETRY__MAX_ATTEMPTS override it."""
 
@@ -190,6 +220,8 @@ class ConfigFile(Strict):
     log: LogFile = Field(default_factory=LogFile, description="Logs.")
     notify: tuple[RecipientFile, ...] = Field(default=(), description="Whom to tell of runs.")
     hooks: HooksFile = Field(default_factory=HooksFile, description="Commands that a run starts.")
+    metrics: MetricsFile = Field(default_factory=MetricsFile, description="Figures for Prometheus and OpenTelemetry.")
+    tracing: TracingFile = Field(default_factory=TracingFile, description="Traces for OpenTelemetry.")
     ledger: Annotated[Literal["sqlite"], choice("sqlite")] = Field(
         default="sqlite", description="Where runs are recorded: sqlite, in the state folder."
     )

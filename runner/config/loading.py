@@ -14,6 +14,7 @@ from runner.config.grammar import ConfigFile, LogFile, RetryFile
 from runner.config.guards import read_guards
 from runner.config.recipients import read_hooks, read_recipients
 from runner.config.settings import LogSettings, Settings
+from runner.config.telemetry import read_metrics, read_tracing
 from runner.document import CONFIG_LIMIT, Findings, Mapping, Node, Page, compose, decode, read, schema
 from runner.errors import InputError, Problem
 from runner.policy import Guards, RetryPolicy
@@ -68,9 +69,11 @@ def _settings(root: Node, environ: Environ[str, str], page: Page) -> Settings:
     accounts = read_accounts(get("accounts"), environ, page)
     guards, _ = read_guards(get("guards"), page, Guards())
     notify, hooks = read_recipients(get("notify"), page), read_hooks(get("hooks"), page)
+    metrics, tracing = read_metrics(get("metrics"), page), read_tracing(get("tracing"), page)
     default = ConfigFile()
     given = {"accounts": {}, "retry": retry_file, "log": log_file, "guards": default.guards}
     given |= {"notify": default.notify, "hooks": default.hooks}
+    given |= {"metrics": default.metrics, "tracing": default.tracing}
     schema.validate(ConfigFile, root, page, "the config", given)
     return Settings(
         accounts=accounts,
@@ -79,6 +82,8 @@ def _settings(root: Node, environ: Environ[str, str], page: Page) -> Settings:
         log=LogSettings(file=log_file.file, numbers=log_file.numbers),
         notify=notify,
         hooks=hooks,
+        metrics=metrics,
+        tracing=tracing,
     )
 
 

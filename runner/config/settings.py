@@ -78,6 +78,24 @@ class LogSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """Where figures go: a file, and the addresses of a Pushgateway and of a collector; ``interval`` in seconds."""
+
+    textfile: Path | None = None
+    pushgateway: str | None = None
+    job: str = "teardown"
+    otlp: str | None = None
+    interval: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class TracingSettings:
+    """Where traces go: the address of a collector, below which OTLP's own paths begin."""
+
+    endpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that is configured; ``path`` is null where no config file was found."""
 
@@ -90,3 +108,5 @@ class Settings:
     warnings: tuple[Problem, ...] = ()
     notify: tuple[Recipient, ...] = ()
     hooks: Hooks = _HOOKS
+    metrics: MetricsSettings = MetricsSettings()
+    tracing: TracingSettings = TracingSettings()
