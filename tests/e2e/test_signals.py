@@ -37,7 +37,7 @@ def test_a_lane_that_waits_is_woken(bench):
     bench.configure(accounts={"unpod-main": {"concurrency": 1}}, retry={"max_throttle_wait": "10m"})
     process = bench.start("run", plan, "--yes", "--json", "-v")
     for line in process.stderr:
-        if "lane.throttled" in line:
+        if " throttled unpod-main for 60 s" in line:
             process.send_signal(signal.SIGTERM)
             break
     said = finish(process)
