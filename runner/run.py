@@ -207,6 +207,7 @@ class Run:
         lanes = {lane: self.targets[name] for name, lane in self.lanes.items()}
         seen = foresee(lanes, tabs, findings, self.rules, verify=self.options.verify, now=self.clock())
         self.notes += [*seen.blocks, *seen.warnings]
+        self.progress.rest()
         self.narrator.prechecked(seen)
         return seen
 
