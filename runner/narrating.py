@@ -39,7 +39,8 @@ class Narrator:
         )
 
     def prechecked(self, seen: Preview) -> None:
-        """Tell what the pre-check found."""
+        """Tell what the pre-check found; what is said and asked now has the terminal to itself."""
+        self.progress.rest()
         self.log.info("precheck.finished", to_detach=seen.to_detach, blocks=list(seen.blocks) or None)
         for warning in seen.warnings:
             self.log.warning("precheck.warning", message=warning)
