@@ -77,7 +77,9 @@ class LanePreview:
 
     def sentence(self) -> str:
         """Return the estimate in words."""
-        pace = f"{roughly(self.seconds)} at {self.rate:.3g}/s" + (", where rate: auto begins" if self.adaptive else "")
+        pace = f"{roughly(self.seconds)} at {round(self.rate, 2):g}/s" + (
+            ", where rate: auto begins" if self.adaptive else ""
+        )
         return f"about {self.requests} requests, {pace}"
 
     def expiry_warning(self, now: float) -> str | None:

@@ -90,7 +90,7 @@ class LaneFacts:
             return ""
         unit, times = ("s", 1) if self.limit >= 1 else ("min", 60)
         rate = min(self.traffic.rate, self.limit)  # over so short a time the first moment's burst looks like more
-        return f"{rate * times:.1f} of {self.limit * times:.3g}/{unit}"
+        return f"{rate * times:.1f} of {round(self.limit * times, 1):g}/{unit}"
 
 
 class Board:

@@ -40,8 +40,8 @@ def verdict_sentence(report: Report) -> str:
 
 
 def next_command(report: Report) -> str | None:
-    """Return the command that goes on from here; None where there is nothing to go on with."""
-    if report.run["dry_run"]:
+    """Return the command that goes on from here; None where there is nothing to go on with, or nothing left to ask."""
+    if report.run["dry_run"] or report.run["sandbox"]:
         return None
     if report.status in {"aborted", "interrupted"}:
         return f"teardown resume {report.run['id']}"
