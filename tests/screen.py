@@ -1,6 +1,8 @@
 """A screen as a terminal keeps it: what of all that was written can be seen in the end."""
 
 import re
+from itertools import groupby
+from operator import itemgetter
 
 _PART = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])|\x1b\][^\x07]*\x07|([\r\n])|([^\x1b\r\n]+)")
 
@@ -39,7 +41,7 @@ class Screen:
 
     def styled(self):
         """Return every row with the codes of its colours."""
-        return ["".join(f"\x1b[0m{style}{character}" for character, style in row) + "\x1b[0m" for row in self.rows]
+        return ["".join(map(_styled, groupby(row, key=itemgetter(1)))) for row in self.rows]
 
     def resize(self, width, height):
         """Become larger or smaller; rows that are too long are wrapped, as most terminals do."""
@@ -83,3 +85,8 @@ class Screen:
             row.extend([(" ", "")] * (self.column + 1 - len(row)))
             row[self.column] = character, self.style
             self.column += 1
+
+
+def _styled(run):
+    style, cells = run
+    return f"{style}{''.join(character for character, _ in cells)}\x1b[0m"

@@ -26,8 +26,8 @@ _COUNTS = {
     "unknown": State.UNKNOWN,
 }
 _STYLES = {"done": "", "detached": "green", "failed": "bold red", "unknown": "bold red", "rate": "cyan"}
-# What a narrow terminal does without, first things first.
-_EXPENDABLE = ("requests", "retries", "already", "skipped", "rate", "detached")
+# What a narrow terminal does without, first things first; how much room has to be left for the first ones to stay.
+_EXPENDABLE = {"requests": 12, "retries": 12, "already": 8, "skipped": 8, "rate": 0, "detached": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,8 @@ class Frame:
         used = name + sum(_GAP + width for width in columns.values())
         bar = min(self.width - used - _GAP, _BAR[-1])
         bar = bar if bar in _BAR and "done" in columns else 0
+        if not bar:  # there is no bar for the phase to stand above
+            name = max(name, min(len(plain(self.phase)), self.width - used + name))
         yield self._head(columns, name, bar)
         *lanes, whole = self.rows
         room = max(1, self.height - 4)
@@ -78,15 +80,15 @@ class Frame:
         filled = {key: [cell for row in self.rows if (cell := row.cells[key])] for key in self.rows[0].cells}
         widths = {key: max(len(key), *map(len, cells)) for key, cells in filled.items() if cells}
         name = min(max(len(plain(row.facts.account)) for row in self.rows), _LONGEST_NAME)
-        for key in _EXPENDABLE:
-            if name + sum(_GAP + width for width in widths.values()) > self.width and len(widths) > 1:
+        for key, room in _EXPENDABLE.items():
+            if name + sum(_GAP + width for width in widths.values()) + room > self.width and len(widths) > 1:
                 widths.pop(key, None)
         rest = self.width - sum(_GAP + width for width in widths.values())
         return widths, max(min(name, rest), _SHORTEST_NAME)
 
     def _head(self, columns: dict[str, int], name: int, bar: int) -> Text:
         heads = "".join(" " * _GAP + key.rjust(width) for key, width in columns.items())
-        room = self.width - len(heads) if not bar else name + _GAP + bar
+        room = name + (_GAP + bar if bar else 0)
         phase = cut(plain(self.phase), room)
         return self._text((phase.ljust(room), "bold"), (heads, "dim"))
 
