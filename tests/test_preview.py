@@ -39,7 +39,7 @@ def test_the_whole_is_described():
         "retire",
         1,
         (target("sales", 100, 120, protected=20), target(None, 5)),
-        (lane("unpod-main", 11.0), lane("videosdk-main", 300.0)),
+        (lane("unpod-main", 11.0), lane("videosdk-main", 300.0), LanePreview("idle", 0, 0, 0.0, 1.0, False, None)),
         (),
         (),
     )

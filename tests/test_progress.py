@@ -324,9 +324,12 @@ def test_lanes_without_work_are_left_out(terminal, clock):
     display.start(1)
     display.lane("idle", 0)
     display.lane("busy", 1)
+    display.traffic("idle", requests=3, retries=0, limit=10)
+    display.traffic("busy", requests=3, retries=0, limit=20)
     display.phase("detaching")
     screen.feed(seen())
     assert [line.split()[0] for line in screen.lines() if line] == ["detaching", "busy", "all"]
+    assert screen.lines()[2].endswith(" of 20/s   0s")
     display.close()
 
 

@@ -29,8 +29,9 @@ def describe(seen: Preview, say: Callable[[str], None]) -> None:
         say(f"  {target.place:<{name}}  {target.to_detach:>{count}} {target.words()}")
     if rest:
         say(f"  and {len(rest)} more targets: {sum(target.to_detach for target in rest)} to detach")
-    name = max((len(lane.account) for lane in seen.lanes), default=0)
-    for lane in seen.lanes:
+    busy = [lane for lane in seen.lanes if lane.to_detach]
+    name = max((len(lane.account) for lane in busy), default=0)
+    for lane in busy:
         say(f"  {lane.account:<{name}}  {lane.sentence()}")
 
 

@@ -164,7 +164,7 @@ class Board:
             whole.counts.update(facts.counts)
             whole.requests += facts.requests
             whole.retries += facts.retries
-            whole.limit += facts.limit
+            whole.limit += facts.limit if facts.total or not self._total else 0.0  # idle, it lends nobody its rate
         whole.pace = _steady(sum(facts.pace.rate for facts in self._lanes.values()), now)
         whole.traffic = _steady(sum(facts.traffic.rate for facts in self._lanes.values()), now)
         return whole
