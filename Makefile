@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 FAULTS := lost_after=6%,lost_before=4%,http_500_after=4%,http_400_after=3%,http_429=1%:1s
 
-.PHONY: help demo test soak bench check clean
+.PHONY: help demo test soak bench pictures check clean
 .DELETE_ON_ERROR:
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make check   ruff, mypy and the layers of imports"
 	@echo "make soak    the kill, fault and memory tests at full length; takes half an hour"
 	@echo "make bench   what a number costs, against a bare loop and others: make bench NUMBERS=2000 REPEATS=1 is quick"
+	@echo "make pictures  the picture in the README, from a run against the sandbox"
 	@echo "make clean   remove the environment and everything else that was made here"
 
 demo: .venv/runtime.stamp
@@ -35,6 +36,9 @@ soak: .venv/dev.stamp
 
 bench: .venv/bench.stamp
 	@$(BIN)/python -m benchmarks $(if $(NUMBERS),--numbers $(NUMBERS)) $(if $(REPEATS),--repeats $(REPEATS))
+
+pictures: .venv/dev.stamp
+	$(BIN)/python docs/pictures/make.py
 
 check: .venv/dev.stamp
 	$(BIN)/ruff check .

@@ -46,13 +46,18 @@ class Attendant:
         for tick in itertools.count(1):
             await asyncio.sleep(_TICK)
             for lane in self.lanes.values():
-                self.progress.waiting(lane.account, *lane.why_waiting())
+                self._tell(lane)
             self.progress.tick()
             self.log.flush()
             if tick % _TICKS_PER_ROUND == 0:
                 await self.count()
                 await self._keep_leases()
                 self._obey(*await self.journal.call(self.journal.ledger.history.command, self.journal.run_id))
+
+    def _tell(self, lane: Lane) -> None:
+        tally, limit = lane.channel.tally, lane.channel.pacer.rate.per_second
+        self.progress.traffic(lane.account, requests=tally.requests, retries=tally.retries, limit=limit)
+        self.progress.waiting(lane.account, *lane.why_waiting())
 
     async def count(self) -> None:
         """Record what the lanes have counted so far, and why they wait."""

@@ -35,6 +35,7 @@ StopCode = Literal[
 ]
 _NO_USE_LOOKING = frozenset({"signal", "access_denied", "provider_away", "lease_lost"})
 _NOT_FOUND = 404
+_NOTICEABLE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Lane:
     """When the lane has to be at rest, on the event loop's clock; null while it has not been stopped."""
     on_stop: Callable[[Lane], None] = lambda _: None
     on_throttle: Callable[[Lane, RequestError, float], None] = lambda *_: None
+    _waits: tuple[str, float] | None = None
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def stop(self, why: Stop) -> None:
@@ -78,12 +80,16 @@ class Lane:
             self._stopping.set()
             self.on_stop(self)
 
-    async def wait(self, seconds: float) -> None:
-        """Wait for so long, or until the lane stops."""
+    async def wait(self, seconds: float, why: str | None = None) -> None:
+        """Wait for so long, or until the lane stops; ``why`` is for those who look on."""
         if seconds > 0 and not self.stopped:
+            if why:
+                self._waits = why, asyncio.get_running_loop().time() + seconds
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._stopping.wait()
+            if why:
+                self._waits = None
 
     async def wait_before(self, step: Send | Look, error: RequestError | None) -> None:
         """Wait as ``step`` says; a pause of the whole lane is kept by its pacer, for every request."""
@@ -92,18 +98,26 @@ class Lane:
             return
         asked = isinstance(error, Throttled) and error.wait is not None
         pause = step.after if asked else min(step.after, self.channel.pacer.breath)
-        if self.channel.pacer.pause(pause) and error:
+        paused = self.channel.pacer.paused_for
+        longer = self.channel.pacer.pause(pause) and (not paused or pause > paused + _NOTICEABLE)
+        if error and longer:  # requests that left together are refused together: one pause, and told once
             self.on_throttle(self, error, pause)
         if pause < step.after:
             await self.wait(step.after)
 
     def why_waiting(self) -> tuple[str | None, float | None]:
         """Return why no request leaves at the moment and until when, on the event loop's clock; Nones otherwise."""
+        if self.stopped:
+            return f"stopped: {self.stopped.message}", None
+        if not self.channel.tenure.good:
+            return "the lease has run out and has to be renewed", None
         if self.channel.pacer.held:
             return "paused by an operator", None
         if paused := self.channel.pacer.paused_for:
             return "throttled by the provider", asyncio.get_running_loop().time() + paused
-        return ("the provider does not answer", None) if self.channel.away else (None, None)
+        if self.channel.away:
+            return "the provider does not answer", None
+        return self._waits or (None, None)
 
     def mind_silence(self) -> None:
         """Stop when nobody has answered for as long as the policy's patience lasts."""

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from runner.progress import Progress
     from runner.records import Attempt, RunRecord
 
+_MOMENT = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Narrator:
@@ -37,7 +39,8 @@ class Narrator:
         )
 
     def prechecked(self, seen: Preview) -> None:
-        """Tell what the pre-check found."""
+        """Tell what the pre-check found; what is said and asked now has the terminal to itself."""
+        self.progress.rest()
         self.log.info("precheck.finished", to_detach=seen.to_detach, blocks=list(seen.blocks) or None)
         for warning in seen.warnings:
             self.log.warning("precheck.warning", message=warning)
@@ -85,5 +88,6 @@ class Narrator:
             self.log.warning("lane.stopped", account=lane.account, reason=lane.stopped.code, error=lane.stopped.message)
 
     def throttled(self, lane: Lane, error: RequestError, seconds: float) -> None:
-        """Tell that the provider asked a lane to wait."""
-        self.log.warning("lane.throttled", account=lane.account, wait_s=round(seconds, 3), error=str(error))
+        """Tell that a lane waits for its provider; a moment's pause is how an adaptive rate finds its limit."""
+        record = self.log.info if lane.channel.pacer.adaptive and seconds < _MOMENT else self.log.warning
+        record("lane.throttled", account=lane.account, wait_s=round(seconds, 3), error=str(error))

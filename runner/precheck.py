@@ -57,12 +57,20 @@ class Precheck:
     """Looks at the items of one lane that are in one of ``states``, and records what it saw."""
 
     def __init__(
-        self, reader: Reader, journal: Journal, guards: Guards, clock: Callable[[], float], findings: Findings
+        self,
+        reader: Reader,
+        journal: Journal,
+        guards: Guards,
+        clock: Callable[[], float],
+        findings: Findings,
+        *,
+        census: bool,
     ) -> None:
         self.findings = findings
         self._reader = reader
         self._journal = journal
         self._guards = guards
+        self._census = census
         self._clock = clock
         self._open = Waiting()
         self._sightings: list[tuple[int, Attached]] = []
@@ -83,7 +91,7 @@ class Precheck:
         await self._write()
 
     async def _survey(self, wanted: Wanted, may_miss: Container[str | None]) -> None:
-        async for sight in self._reader.survey(wanted, census=self._guards.needs_census):
+        async for sight in self._reader.survey(wanted, census=self._census):
             match sight:
                 case NumberSeen():
                     await self._saw(sight)

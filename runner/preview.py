@@ -21,14 +21,42 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TargetPreview:
-    """One target: how many numbers would be detached, need nothing, or are left alone; ``attached`` where counted."""
+    """One target: how many numbers would be detached, need nothing, or are left alone and why.
+
+    ``attached`` is how many hang there, those of the plan and all others, where that was counted.
+    """
 
     account: str
     target: str | None
     to_detach: int
     already_detached: int
-    skipped: int
+    protected: int
+    elsewhere: int
+    excluded: int
     attached: int | None
+
+    @property
+    def place(self) -> str:
+        """Account and target as one word, as ``--only`` takes it."""
+        return f"{self.account}/{self.target}" if self.target else self.account
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers of the plan it has."""
+        return self.to_detach + self.already_detached + self.protected + self.elsewhere + self.excluded
+
+    def words(self) -> str:
+        """Return what would happen to its numbers, without how many that are: ``to detach of 116 attached (99 %)``."""
+        share = f" of {self.attached} attached" if self.attached is not None else ""
+        if self.attached and self.to_detach:
+            share += f" ({_percent(self.to_detach, self.attached)} %)"
+        others = {
+            "already detached": self.already_detached,
+            "protected": self.protected,
+            "attached elsewhere": self.elsewhere,
+            "excluded": self.excluded,
+        }
+        return ", ".join([f"to detach{share}", *(f"{count} {what}" for what, count in others.items() if count)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +77,10 @@ class LanePreview:
 
     def sentence(self) -> str:
         """Return the estimate in words."""
-        how_long = f"about {self.seconds:.0f} s" if self.seconds < 120 else f"about {self.seconds / 60:.0f} min"  # noqa: PLR2004 - two minutes
-        pace = f"{how_long} at {self.rate:.3g}/s" + (", where rate: auto begins" if self.adaptive else "")
-        return f"{self.account}: {self.to_detach} to detach, about {self.requests} requests, {pace}"
+        pace = f"{roughly(self.seconds)} at {round(self.rate, 2):g}/s" + (
+            ", where rate: auto begins" if self.adaptive else ""
+        )
+        return f"about {self.requests} requests, {pace}"
 
     def expiry_warning(self, now: float) -> str | None:
         """Return a warning when the token ends before the run does."""
@@ -65,8 +94,13 @@ class LanePreview:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What the pre-check says of the whole run; ``blocks`` forbid it, ``warnings`` do not."""
+    """What the pre-check says of the whole run; ``blocks`` forbid it, ``warnings`` do not.
 
+    ``plan`` is the plan's name, ``batches`` how many steps its ramp has.
+    """
+
+    plan: str
+    batches: int
     targets: tuple[TargetPreview, ...]
     lanes: tuple[LanePreview, ...]
     blocks: tuple[str, ...]
@@ -77,8 +111,21 @@ class Preview:
         """How many numbers would be detached."""
         return sum(target.to_detach for target in self.targets)
 
+    @property
+    def seconds(self) -> float:
+        """About how long it takes: lanes work side by side, but the steps of a ramp mostly have one lane each."""
+        each = [lane.seconds for lane in self.lanes]
+        return sum(each) if self.batches > 1 else max(each, default=0.0)
+
+    def sentence(self) -> str:
+        """Return what would be done, in all."""
+        planned = sum(target.numbers for target in self.targets)
+        ramp = f", in {self.batches} batches" if self.batches > 1 else ""
+        return f"{self.plan}: {self.to_detach} of {planned} numbers to detach, {roughly(self.seconds)}{ramp}"
+
 
 def foresee(
+    plan: str,
     lanes: Mapping[Lane, list[Target]],
     tabs: Iterable[Tab],
     findings: Mapping[str, Findings],
@@ -87,7 +134,7 @@ def foresee(
     verify: bool,
     now: float,
 ) -> Preview:
-    """Return what a run would do now, from what the pre-check of each lane found; ``now`` is since the epoch."""
+    """Return what a run of ``plan`` would do, from what each lane's pre-check found; ``now`` is since the epoch."""
     census = {(name, target): n for name, found in findings.items() for target, n in found.census.items()}
     targets = preview_targets([each for group in lanes.values() for each in group], tabs, census)
     counts = {lane: sum(each.to_detach for each in targets if each.account == lane.account) for lane in lanes}
@@ -97,7 +144,8 @@ def foresee(
     blocks += guarded(rules.guards, targets)
     blocks += filter(None, [rules.window.refuses(datetime.fromtimestamp(now, UTC))])
     warnings += filter(None, [lane.expiry_warning(now) for lane in ahead])
-    return Preview(targets, ahead, tuple(blocks), tuple(warnings))
+    batches = len(rules.guards.ramp(sum(counts.values())))
+    return Preview(plan, batches, targets, ahead, tuple(blocks), tuple(warnings))
 
 
 def preview_targets(
@@ -107,11 +155,19 @@ def preview_targets(
     places = {target.no: (target.account, target.target) for target in targets}
     sums: dict[tuple[str, str | None], Counter[str]] = {place: Counter() for place in places.values()}
     for tab in tabs:
-        key = "to_detach" if tab.seen else str(tab.state)
-        sums[places[tab.target]][key] += tab.count
+        key = "to_detach" if tab.seen else (tab.reason if tab.state is State.SKIPPED else str(tab.state))
+        sums[places[tab.target]][key or ""] += tab.count
     return tuple(
-        TargetPreview(*place, c["to_detach"], c[State.ALREADY_DETACHED], c[State.SKIPPED], census.get(place))
-        for place, c in sums.items()
+        TargetPreview(
+            *place,
+            to_detach=counts["to_detach"],
+            already_detached=counts[State.ALREADY_DETACHED],
+            protected=counts["protected"],
+            elsewhere=counts["attached_elsewhere"],
+            excluded=counts["excluded"],
+            attached=census.get(place),
+        )
+        for place, counts in sums.items()
     )
 
 
@@ -132,7 +188,20 @@ def guarded(guards: Guards, targets: Iterable[TargetPreview]) -> list[str]:
     if total > guards.max_numbers:
         refusals.append(f"{total} numbers would be detached, and guards.max_numbers is {guards.max_numbers}")
     for target in targets:
-        if target.attached is not None:
-            place = f"{target.account}/{target.target}" if target.target else target.account
-            refusals += filter(None, [guards.refuse(place, target.to_detach, target.attached)])
+        if guards.needs_census and target.attached is not None:
+            refusals += filter(None, [guards.refuse(target.place, target.to_detach, target.attached)])
     return refusals
+
+
+def roughly(seconds: float) -> str:
+    """``about 40 s``, ``about 12 min``, ``about 3 h``."""
+    minute, hour = 60, 3600
+    for unit, length in (("h", hour), ("min", minute)):
+        if seconds >= 2 * length:
+            return f"about {seconds / length:.0f} {unit}"
+    return f"about {seconds:.0f} s"
+
+
+def _percent(part: int, whole: int) -> str:
+    """Return a share; all of it is 100, and nothing less is."""
+    return "100" if part == whole else f"{min(99.9, part * 100 / whole):.3g}"

@@ -213,7 +213,8 @@ class Run:
         await self._each_lane(lambda lane: self._look(lane, journal, findings[lane.account], expand_only=False))
         tabs = await journal.call(self.ledger.history.tabs, self.run_id)
         lanes = {lane: self.targets[name] for name, lane in self.lanes.items()}
-        seen = foresee(lanes, tabs, findings, self.rules, verify=self.options.verify, now=self.clock())
+        plan = self.ledger.history.run(self.run_id).plan_name
+        seen = foresee(plan, lanes, tabs, findings, self.rules, verify=self.options.verify, now=self.clock())
         self.notes += [*seen.blocks, *seen.warnings]
         self.narrator.prechecked(seen)
         return seen
@@ -226,9 +227,9 @@ class Run:
             if expand_only:
                 await expand(reader, journal, targets, everywhere=lane.spec.everywhere)
             elif not findings.blocks:
-                await Precheck(reader, journal, self.rules.guards, self.clock, findings).look(
-                    targets, states, everywhere=lane.spec.everywhere
-                )
+                census = self.rules.guards.needs_census or lane.spec.counts
+                precheck = Precheck(reader, journal, self.rules.guards, self.clock, findings, census=census)
+                await precheck.look(targets, states, everywhere=lane.spec.everywhere)
         except RequestError as error:
             if not self.signal:
                 findings.blocks.append(f"the pre-check failed, and a failed read is no evidence: {error}")

@@ -87,7 +87,7 @@ class Verification:
                 return
             delay = policy.backoff(looks, (1 + self._lane.roll()) / 2)
             waited += delay
-            await self._lane.wait(delay)
+            await self._lane.wait(delay, "some numbers still show as attached, looking again")
             await self._look(self._open.wanted())
 
     async def _look(self, wanted: dict[str | None, list[str]]) -> None:

@@ -212,6 +212,44 @@ def test_a_lane_says_why_nothing_leaves():
     assert held == ("paused by an operator", None)
 
 
+def test_requests_that_were_refused_together_are_told_once():
+    """Answers that come in one after the other ask for the same pause, and only the first of them is news."""
+
+    async def scenario():
+        lane, told = lane_of(), []
+        lane.on_throttle = lambda *facts: told.append(facts[2])
+        for _ in range(5):
+            await lane.wait_before(Look(2, whole_lane=True), THROTTLED)
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(3)
+        await lane.wait_before(Look(2, whole_lane=True), THROTTLED)
+        return told
+
+    assert run(scenario()) == [2, 2]
+
+
+def test_a_lane_says_why_it_stopped_or_waits_by_itself():
+    """A wait with a reason is told while it lasts; a stop is told from then on, and so is a lease that ran out."""
+
+    async def scenario():
+        lane = lane_of()
+        waiting = asyncio.create_task(lane.wait(5, "looking again"))
+        await asyncio.sleep(1)
+        told = [(lane.why_waiting()[0], lane.why_waiting()[1] - now())]
+        await waiting
+        told.append(lane.why_waiting())
+        lane.channel.tenure.extend(0.0)
+        told.append(lane.why_waiting())
+        lane.stop(Stop("signal", "interrupted"))
+        return [*told, lane.why_waiting()]
+
+    waits, nothing, lapsed, stopped = run(scenario())
+    assert waits == ("looking again", pytest.approx(4))
+    assert nothing == (None, None)
+    assert lapsed == ("the lease has run out and has to be renewed", None)
+    assert stopped == ("stopped: interrupted", None)
+
+
 # -- silence
 
 

@@ -324,6 +324,33 @@ def test_console_line(start, console):
     )
 
 
+@pytest.mark.parametrize(
+    ("event", "fields", "told"),
+    [
+        (
+            "number.finished",
+            {"account": "a", "target": "sales", "number": "+14155550101", "outcome": "failed", "error": "HTTP 400"},
+            "failed +14155550101 at a/sales: HTTP 400",
+        ),
+        ("lane.throttled", {"account": "a", "wait_s": 12.0, "error": "HTTP 429"}, "throttled a for 12 s: HTTP 429"),
+        ("lane.stopped", {"account": "a", "reason": "signal", "error": "interrupted"}, "stopped a: interrupted"),
+        ("guard.tripped", {"error": "20 items have failed"}, "stopped by a guard: 20 items have failed"),
+    ],
+)
+def test_a_problem_is_a_sentence_on_the_console(start, console, event, fields, told):
+    """What a person has to know of is said in words; the file has the event."""
+    start().warning(event, **fields)
+    assert console.getvalue() == f"00:00:00Z {told}\n"
+
+
+def test_only_problems_are_sentences(start, console):
+    """What went well keeps the name of its event, also where a problem of the same name would be a sentence."""
+    start(console_level="info").info(
+        "number.finished", account="a", number="+14155550101", outcome="detached", error=""
+    )
+    assert "info    number.finished account=a " in console.getvalue()
+
+
 def test_console_as_json(start, console, lines):
     """With the JSON format the console gets the line of the file."""
     start(console_format="json").error("trouble", account="ünpod")

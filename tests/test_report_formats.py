@@ -294,12 +294,30 @@ def test_verdict_sentence_and_next_command(run, items, sentence, command):
 
 def test_summary_shows_verdict_lanes_trouble_and_what_next():
     """The summary is readable as plain text, with the troubled numbers and why."""
-    lines = [line.split() for line in shown(mixed()).splitlines()]
-    assert lines[0][:3] == ["sales-eu:", "Aborted", "part-way:"]
-    assert ["detached", "1"] in lines
-    assert ["unpod-main", "unpod", "5", "requests", "1", "retries", "2", "throttled", "5/s", "of", "10/s"] in lines
-    assert ["failed", "unpod-main/sales-bridge", "+14155550000", "the", "provider", "answered", "500"] in lines
-    assert lines[-1] == ["Next:", "teardown", "resume", RUN.id]
+    lines = shown(mixed()).splitlines()
+    assert lines[0].startswith("sales-eu: Aborted part-way: ")
+    assert "  1 detached, 1 skipped, 1 failed, 1 unknown, 1 pending" in lines
+    assert "  unpod-main  5 requests  1 retries  2 throttled  5 of 10/s" in lines
+    failed = lines.index("  failed +14155550000 at unpod-main/sales-bridge")
+    assert lines[failed + 1] == "    the provider answered 500"
+    assert lines[-1] == f"Next:   teardown resume {RUN.id}"
+
+
+def test_summary_says_where_the_report_lies(tmp_path):
+    """The page is named where there is one, and a state folder that was given belongs to every command."""
+    assert "Page:" not in shown(mixed(), folder=tmp_path)
+    (tmp_path / "report.html").touch()
+    lines = shown(mixed(), folder=tmp_path, state_dir="my state").splitlines()
+    assert lines[-3:] == [
+        f"Page:   {tmp_path}/report.html",
+        f"Report: teardown report {RUN.id} -o report.md --state-dir 'my state'  (or .html .csv .json .xml)",
+        f"Next:   teardown resume {RUN.id} --state-dir 'my state'",
+    ]
+
+
+def test_a_rehearsal_is_not_gone_on_with():
+    """Its sandbox is gone, so there is no command that goes on."""
+    assert "resume" not in shown(fold(item(State.FAILED), sandbox=True))
 
 
 def test_summary_of_a_clean_run_reads_no_items():
@@ -309,11 +327,23 @@ def test_summary_of_a_clean_run_reads_no_items():
     assert made.source.readings == 0
 
 
-def test_summary_shows_ten_of_many():
-    """The first ten troubled numbers, and how many more."""
-    page = shown(mixed(25))
-    assert page.count("+1415555") == 10
-    assert f"40 more: teardown report {RUN.id}" in page
+def test_summary_fits_one_screen():
+    """However much there is to say, it is 23 lines at most, and says how much more there is."""
+    lanes = [item(account=f"account-{index}") for index in range(9)]
+    failed = [item(State.FAILED, number=f"+14155551{index:03}") for index in range(50)]
+    lines = shown(fold(*lanes, *failed, ending="stopped", notes=[f"note {index}" for index in range(30)])).splitlines()
+    assert len(lines) <= 23
+    assert "  and 28 more notes" in lines
+    assert "  and 7 more accounts" in lines
+    assert "  and 46 more" in lines
+    assert len([line for line in lines if line.startswith("  failed +")]) == 4
+
+
+def test_summary_of_a_blocked_run_shows_more_of_why():
+    """Where there is no trouble there is room for more sentences that forbid the run."""
+    lines = shown(fold(item(State.PLANNED), ending="blocked", notes=[f"note {n}" for n in range(30)])).splitlines()
+    assert len(lines) <= 23
+    assert lines[1:11] == [*(f"  note {n}" for n in range(9)), "  and 21 more notes"]
 
 
 def test_summary_is_harmless_in_a_terminal():

@@ -157,7 +157,7 @@ def _report(world: World, given: dict[str, Any], work: Callable[[Front], Corouti
     if given["as_json"]:
         _write(report)
     if world.verbosity >= 0:
-        reports.summary(report, sys.stderr, color=world.color)
+        world.summarize(report, sys.stderr)
     return report.exit_code or 0
 
 

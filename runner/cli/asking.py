@@ -8,27 +8,31 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.log import plain
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runner.preview import Preview
 
-_SHOWN = 20
+_SHOWN = 12
+_MANY = 100
 
 
 def describe(seen: Preview, say: Callable[[str], None]) -> None:
-    """Say what would happen: a line per target, then a line per lane with requests and time, then what forbids it."""
-    for target in seen.targets[:_SHOWN]:
-        place = f"{target.account}/{target.target}" if target.target else target.account
-        parts = [f"{target.to_detach} to detach"]
-        parts += [f"{target.already_detached} already detached"] if target.already_detached else []
-        parts += [f"{target.skipped} left alone"] if target.skipped else []
-        parts += [f"of {target.attached} attached"] if target.attached is not None else []
-        say(f"  {place}: {', '.join(parts)}")
-    if len(seen.targets) > _SHOWN:
-        say(f"  … and {len(seen.targets) - _SHOWN} more targets")
-    for lane in seen.lanes:
-        say(f"  {lane.sentence()}")
+    """Say what would happen: in all, a line per target, then a line per lane with requests and time."""
+    say(seen.sentence())
+    shown, rest = seen.targets[:_SHOWN], seen.targets[_SHOWN:]
+    name = max((len(target.place) for target in shown), default=0)
+    count = max((len(str(target.to_detach)) for target in shown), default=0)
+    for target in shown:
+        say(f"  {target.place:<{name}}  {target.to_detach:>{count}} {target.words()}")
+    if rest:
+        say(f"  and {len(rest)} more targets: {sum(target.to_detach for target in rest)} to detach")
+    busy = [lane for lane in seen.lanes if lane.to_detach]
+    name = max((len(lane.account) for lane in busy), default=0)
+    for lane in busy:
+        say(f"  {lane.account:<{name}}  {lane.sentence()}")
 
 
 class Prompt:
@@ -37,14 +41,25 @@ class Prompt:
     _answer: asyncio.Future[str] | None = None
 
     async def ask(self, seen: Preview) -> bool:
-        """Return whether the answer is yes."""
+        """Return whether the answer is yes, or for many numbers the name of the plan."""
+        count = "1 number" if seen.to_detach == 1 else f"{seen.to_detach} numbers"
+        click.echo("Nothing here puts a number back; the report will keep what that needs.", err=True)
+        if seen.to_detach <= _MANY:
+            answer = await self._asked(f"Detach {count}? Their calls stop at once. [y/N] ")
+            return answer.lower() in {"y", "yes"}
+        name = plain(seen.plan)
+        answer = await self._asked(f"Detach {count}? Their calls stop at once.\nType {name} to go on: ")
+        if answer and answer != name:
+            click.echo(f"{plain(answer)!r} is not the plan's name, {name}.", err=True)
+        return answer == name
+
+    async def _asked(self, question: str) -> str:
         loop = asyncio.get_running_loop()
         self._answer = loop.create_future()
         loop.add_reader(sys.stdin, self._read)
-        count = "1 number" if seen.to_detach == 1 else f"{seen.to_detach} numbers"
-        click.echo(f"Detach {count}? Their calls stop at once. [y/N] ", err=True, nl=False)
+        click.echo(question, err=True, nl=False)
         try:
-            return (await self._answer).strip().lower() in {"y", "yes"}
+            return (await self._answer).strip()
         finally:
             loop.remove_reader(sys.stdin)
 

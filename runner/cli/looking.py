@@ -66,7 +66,7 @@ def status_command(world: World, run_id: str | None, *, as_json: bool) -> None:
 
 def _print_runs(world: World, state: StateFolder, run_id: str | None, *, as_json: bool) -> None:
     from runner.finding import find_run, opened
-    from runner.report import fold, summary
+    from runner.report import fold
     from runner.watch import is_live, standing
 
     now = time.time()
@@ -77,7 +77,7 @@ def _print_runs(world: World, state: StateFolder, run_id: str | None, *, as_json
         elif run_id and is_live(ledger, run_id, now):
             _print_live(standing(ledger, run_id, now))
         elif run_id:
-            summary(fold(ledger.history, run_id), sys.stdout, color=world.color)
+            world.summarize(fold(ledger.history, run_id), sys.stdout)
         else:
             for run in wanted:
                 _print_run(standing(ledger, run.id, now))
@@ -104,7 +104,7 @@ def report_command(world: World, run_id: str, form: Any, *, as_json: bool, outpu
             with whole_stdout() as stdout:
                 reports.write(report, form, stdout)
         else:
-            reports.summary(report, sys.stdout, color=world.color)
+            world.summarize(report, sys.stdout)
 
 
 def _save(report: Report, path: Path, form: Any) -> None:

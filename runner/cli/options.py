@@ -6,7 +6,7 @@ import os
 import sys
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from runner.config import Settings
     from runner.policy import AnyRate
+    from runner.report import Report
     from runner.state import StateFolder
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -72,6 +73,13 @@ class World:
     def color(self) -> bool:
         """Whether colours may be used on a terminal."""
         return not self.given.get("no_color") and not os.environ.get("NO_COLOR")
+
+    def summarize(self, report: Report, stream: TextIO) -> None:
+        """Print the summary of a report."""
+        from runner.report import summary
+
+        folder = self.state().run_folder(report.run["id"])
+        summary(report, stream, color=self.color, folder=folder, state_dir=self.given.get("state_dir"))
 
     def say(self, text: str) -> None:
         """Tell a human something, unless they asked for quiet."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import orjson
 
+from runner.log.prose import sentence
 from runner.log.text import plain
 
 if TYPE_CHECKING:
@@ -126,10 +127,12 @@ def _as_json(line: bytes) -> str:
 
 
 def _as_text(line: bytes) -> str:
-    """``22:43:01Z warning lane.throttled account=unpod-main wait=12.0``."""
+    """``22:43:01Z throttled unpod-main for 12 s: …``; below a warning ``22:43:01Z info    run.started plan=sales``."""
     event = orjson.loads(line)
     time, level, name = event.pop("ts")[11:19], event.pop("level"), event.pop("event")
     event.pop("run_id", None)
+    if LEVELS[level] >= LEVELS["warning"] and (told := sentence(name, event)):
+        return f"{time}Z {plain(told)}"
     return " ".join([f"{time}Z {level:7} {plain(name)}", *(f"{plain(k)}={_value(v)}" for k, v in event.items())])
 
 

@@ -38,12 +38,20 @@ class Progress(Protocol):
         """Count an item that ended at ``state``; ``was`` is where it had ended before, when a look changed that."""
         ...
 
+    def traffic(self, account: str, *, requests: int, retries: int, limit: float) -> None:
+        """Note how many requests and repeats a lane has sent, and how many requests a second it may send now."""
+        ...
+
     def waiting(self, account: str, reason: str | None, until: float | None = None) -> None:
         """Say why a lane waits and until when on the display's clock, where that is known; None when it goes on."""
         ...
 
     def tick(self) -> None:
         """Show what changed, when it is time to."""
+        ...
+
+    def rest(self) -> None:
+        """Give the terminal back until the next phase, for a question."""
         ...
 
     def close(self) -> None:
@@ -83,10 +91,16 @@ class NoProgress:
     def settled(self, account: str, state: State, was: State | None = None) -> None:
         """Show nothing."""
 
+    def traffic(self, account: str, *, requests: int, retries: int, limit: float) -> None:
+        """Show nothing."""
+
     def waiting(self, account: str, reason: str | None, until: float | None = None) -> None:
         """Show nothing."""
 
     def tick(self) -> None:
+        """Show nothing."""
+
+    def rest(self) -> None:
         """Show nothing."""
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ _HORIZON = 15.0
 class Pace:
     """How fast something gets done, over the last quarter of a minute; times in seconds on one clock."""
 
-    marks: deque[tuple[float, int]] = field(default_factory=deque)
+    marks: deque[tuple[float, float]] = field(default_factory=deque)
 
     def mark(self, now: float, done: int) -> None:
         """Note that ``done`` were done at ``now``."""
@@ -34,17 +35,24 @@ class Pace:
         if not self.marks:
             return 0.0
         (began, first), (now, last) = self.marks[0], self.marks[-1]
-        return max(0, last - first) / (now - began) if now > began else 0.0
+        return max(0.0, last - first) / (now - began) if now > began else 0.0
 
 
 @dataclass(slots=True)
 class LaneFacts:
-    """What is known of one lane; ``until`` is when its wait ends, on the display's clock."""
+    """What is known of one lane; ``until`` is when its wait ends, on the display's clock.
+
+    ``pace`` is of items settled, ``traffic`` of requests, ``limit`` the most requests a second, 0 until it is told.
+    """
 
     account: str
     total: int
     counts: Counter[State] = field(default_factory=Counter)
     pace: Pace = field(default_factory=Pace)
+    traffic: Pace = field(default_factory=Pace)
+    requests: int = 0
+    retries: int = 0
+    limit: float = 0.0
     reason: str | None = None
     until: float | None = None
 
@@ -58,18 +66,31 @@ class LaneFacts:
         return max(0.0, self.until - now) if self.reason and self.until is not None else 0.0
 
     def eta(self, now: float) -> float | None:
-        """Seconds until the lane is done; None while that cannot be told."""
+        """Seconds until the lane is done, at its limit while it has no pace; None while that cannot be told."""
         left = self.total - self.done
         if left <= 0:
             return 0.0
-        return self.wait_left(now) + left / self.pace.rate if self.pace.rate else None
+        rate = self.pace.rate or self.limit
+        return self.wait_left(now) + left / rate if rate else None
 
-    def wait_text(self, now: float) -> str:
-        """Why the lane waits and how long, empty when it does not."""
+    def why(self, now: float, room: int | None = None) -> str:
+        """Why the lane waits and how long, empty when it does not; the time is left whole in ``room`` characters."""
         if not self.reason:
             return ""
-        left = self.wait_left(now)
-        return plain(f"waits: {self.reason}") + (f" {duration(left)}" if left else "")
+        left, reason = math.ceil(self.wait_left(now)), plain(self.reason)
+        time = f", {left} s left" if left else ""
+        if room is None or len(reason + time) <= room:
+            return reason + time
+        time = f" {left} s" if left else ""
+        return cut(reason, room - len(time)) + time
+
+    def speed(self) -> str:
+        """Return how many requests leave and how many may: ``9.8 of 10/s``."""
+        if not self.limit:
+            return ""
+        unit, times = ("s", 1) if self.limit >= 1 else ("min", 60)
+        rate = min(self.traffic.rate, self.limit)  # over so short a time the first moment's burst looks like more
+        return f"{rate * times:.1f} of {round(self.limit * times, 1):g}/{unit}"
 
 
 class Board:
@@ -104,6 +125,11 @@ class Board:
         if was is not None:
             counts[was] -= 1
 
+    def traffic(self, account: str, *, requests: int, retries: int, limit: float) -> None:
+        """Note what a lane has sent, and how many requests a second it may send at most."""
+        facts = self._facts(account)
+        facts.requests, facts.retries, facts.limit = requests, retries, limit
+
     def waiting(self, account: str, reason: str | None, until: float | None = None) -> None:
         """Say why a lane waits and until when; None when it goes on."""
         facts = self._facts(account)
@@ -127,27 +153,46 @@ class Board:
         """Note how far every lane is; one that waits keeps the pace it had, or its ETA would be lost."""
         now = self._clock()
         for facts in self._lanes.values():
+            facts.traffic.mark(now, facts.requests)
             if not facts.reason:
                 facts.pace.mark(now, facts.done)
 
-    @property
-    def _done(self) -> int:
-        return sum(facts.done for facts in self._lanes.values())
-
-    def _counts(self) -> str:
-        total: Counter[State] = Counter()
+    def _whole(self) -> LaneFacts:
+        """Return the facts of all lanes together; their paces add up."""
+        whole, now = LaneFacts("all", self._total), self._clock()
         for facts in self._lanes.values():
-            total.update(facts.counts)
-        return counts_text(total)
+            whole.counts.update(facts.counts)
+            whole.requests += facts.requests
+            whole.retries += facts.retries
+            whole.limit += facts.limit if facts.total or not self._total else 0.0  # idle, it lends nobody its rate
+        whole.pace = _steady(sum(facts.pace.rate for facts in self._lanes.values()), now)
+        whole.traffic = _steady(sum(facts.traffic.rate for facts in self._lanes.values()), now)
+        return whole
 
-    def _rate(self) -> float:
-        return sum(facts.pace.rate for facts in self._lanes.values())
-
-    def _eta(self) -> str:
-        """Return the slowest lane's; unknown as long as one lane's is."""
+    def _eta(self, whole: LaneFacts) -> float | None:
+        """Return the slowest lane's, or that of what is left at the present pace: a ramp keeps some lanes idle."""
         etas = [facts.eta(self._clock()) for facts in self._lanes.values()]
         known = [eta for eta in etas if eta is not None]
-        return duration(max(known)) if known and len(known) == len(etas) else "?"
+        if not known or len(known) < len(etas):
+            return None
+        return max(*known, whole.eta(self._clock()) or 0.0)
+
+
+def _steady(rate: float, now: float) -> Pace:
+    """Return the pace that has had ``rate`` for a second."""
+    return Pace(deque([(now - 1, 0.0), (now, rate)]))
+
+
+def eta_text(seconds: float | None) -> str:
+    """``38s``, ``done``, or ``?`` where nobody knows."""
+    return "?" if seconds is None else duration(seconds) if seconds > 0 else "done"
+
+
+def cut(text: str, room: int | None) -> str:
+    """``text``, cut with three dots where it is longer than ``room``; ASCII, as not every terminal has more."""
+    if room is None or len(text) <= room:
+        return text
+    return text[: max(0, room - 3)] + "..."[: max(0, room)]
 
 
 def duration(seconds: float) -> str:

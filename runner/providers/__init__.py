@@ -114,6 +114,8 @@ class Spec:
     """The headers of every request, from the account and a token that is good now."""
     everywhere: bool = False
     """Whether a detach takes a number off all targets of its account at once."""
+    counts: bool = False
+    """Whether a survey sees all of a target anyway, so that a census costs nothing."""
 
     def base_url(self, account: Account) -> str:
         """Return where the account's paths begin, whether or not its ``base_url`` names the root already."""

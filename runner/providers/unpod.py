@@ -238,4 +238,5 @@ SPEC = Spec(
     reader=UnpodReader,
     detacher=Unpod,
     authorize=_authorize,
+    counts=True,
 )

@@ -1,12 +1,18 @@
 """The real command on a terminal of its own."""
 
+import fcntl
 import os
 import pty
 import select
+import signal
+import struct
 import subprocess
 import sys
+import termios
 
 from bench import PATIENCE, environment
+
+from tests.screen import Screen
 
 _ON_ITS_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
@@ -14,21 +20,24 @@ _ON_ITS_TERMINAL = (
 
 
 class Terminal:
-    """The real command on a terminal of its own; ``text`` is all that it has shown."""
+    """The real command on a terminal of its own; ``text`` is all that it has shown, ``screen`` what can be seen."""
 
-    def __init__(self, *args, stdout=None):
+    def __init__(self, *args, stdout=None, size=(100, 30), **variables):
         self._ours, theirs = pty.openpty()
+        self.screen = Screen(*size)
+        self._set_size(*size)
         command = [sys.executable, "-S", "-c", _ON_ITS_TERMINAL, sys.executable, "-m", "runner", *map(str, args)]
         self.process = subprocess.Popen(
             command,
             stdin=theirs,
             stdout=stdout or theirs,
             stderr=theirs,
-            env=environment(TERM="xterm", COLUMNS="100", LINES="30"),
+            env=environment(**{"TERM": "xterm", "COLUMNS": None, "LINES": None} | variables),
             start_new_session=True,
         )
         os.close(theirs)
         self.text = ""
+        self._pending = ""
 
     def __enter__(self):
         return self
@@ -44,9 +53,21 @@ class Terminal:
         while words not in self.text:
             assert self._read(), f"{words!r} was not shown, but {self.text!r}"
 
+    def until(self, seen):
+        """Read until ``seen`` is true of the lines on the screen, and return those."""
+        while not seen(self.screen.lines()):
+            assert self._read(), "\n".join(self.screen.lines())
+        return self.screen.lines()
+
     def type(self, keys):
         """Press keys."""
         os.write(self._ours, keys.encode())
+
+    def resize(self, width, height):
+        """Make the terminal larger or smaller, and tell the command so."""
+        self._set_size(width, height)
+        self.screen.resize(width, height)
+        self.process.send_signal(signal.SIGWINCH)
 
     def finish(self):
         """Read to the end, and return the exit code."""
@@ -54,11 +75,18 @@ class Terminal:
             pass
         return self.process.wait(PATIENCE)
 
+    def _set_size(self, width, height):
+        fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+
     def _read(self):
         ready, _, _ = select.select([self._ours], [], [], PATIENCE)
         try:
             data = os.read(self._ours, 4096) if ready else b""
         except OSError:  # how Linux says that nobody holds the other end any more
             data = b""
-        self.text += data.decode("utf-8", "replace")
+        self._pending += data.decode("utf-8", "replace")
+        whole, escape, rest = self._pending.rpartition("\x1b")  # the last sequence may have been torn
+        shown, self._pending = (whole, escape + rest) if data and len(rest) < 8 else (self._pending, "")
+        self.text += shown
+        self.screen.feed(shown)
         return data

@@ -19,8 +19,8 @@ def test_says_what_a_run_would_do(bench):
     said = bench.check(bench.plan(bridge("sales", [ONE, TWO, THREE])))
     assert (said.code, said.totals()) == (0, {"would_detach": 2, "already_detached": 1})
     assert (said.report["run"]["status"], said.report["run"]["dry_run"]) == ("dry_run", True)
-    assert "unpod-main/sales: 2 to detach, 1 already detached" in said.err
-    assert "unpod-main: 2 to detach, about 8 requests, about 2 s at 2/s" in said.err
+    assert "  unpod-main/sales  2 to detach of 2 attached (100 %), 1 already detached" in said.err
+    assert "  unpod-main  about 8 requests, about 2 s at 2/s" in said.err
 
 
 def test_dry_run_is_the_same(bench):

@@ -102,7 +102,7 @@ def test_a_preview_says_that_the_rate_is_to_be_found(bench):
     bench.configure(accounts={"unpod-main": {"rate": "auto"}})
     plan, _ = bench.sales(20)
     said = bench.check(plan)
-    assert "unpod-main: 20 to detach, about 22 requests, about 4 s at 5/s, where rate: auto begins" in said.err
+    assert "unpod-main  about 22 requests, about 4 s at 5/s, where rate: auto begins" in said.err
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_a_lane_that_waits_is_woken(bench):
     bench.configure(accounts={"unpod-main": {"concurrency": 1}}, retry={"max_throttle_wait": "10m"})
     process = bench.start("run", plan, "--yes", "--json", "-v")
     for line in process.stderr:
-        if "lane.throttled" in line:
+        if " throttled unpod-main for 60 s" in line:
             process.send_signal(signal.SIGTERM)
             break
     said = finish(process)
@@ -104,11 +104,24 @@ def test_agreeing_at_the_prompt(bench):
     plan, listed = bench.sales(3)
     with Terminal("run", plan) as terminal:
         terminal.expect("[y/N]")
-        assert "unpod-main/sales: 3 to detach" in terminal.text
+        assert "unpod-main/sales  3 to detach of 3 attached (100 %)" in terminal.text
         terminal.type("yes\n")
         assert terminal.finish() == 0
     assert sorted(entry.number for entry in bench.detaches()) == listed
     assert "Succeeded: 3 numbers planned" in terminal.text
+
+
+@pytest.mark.parametrize(("answer", "code"), [("test-plan", 0), ("y", 3), ("test-plam", 3), ("", 3)])
+def test_many_numbers_want_the_name_of_the_plan(bench, answer, code):
+    """Above a hundred numbers only the plan's own name is a yes; anything else sends nothing."""
+    plan, _ = bench.sales(101)
+    with Terminal("run", plan, "--no-progress") as terminal:
+        terminal.expect("Detach 101 numbers? Their calls stop at once.")
+        terminal.expect("Type test-plan to go on: ")
+        terminal.type(f"{answer}\n")
+        assert terminal.finish() == code
+    assert len(bench.detaches()) == (101 if code == 0 else 0)
+    assert ("is not the plan's name" in terminal.text) == (code == 3 and answer != "")
 
 
 def test_ctrl_c_at_the_prompt(bench):
