@@ -29,6 +29,7 @@ _COMMANDS = {
     "providers": "looking",
     "schema": "looking",
     "sandbox": "serving",
+    "completion": "completing",
 }
 _BUG = 1
 _SIGINT = 130

@@ -14,13 +14,13 @@ _ON_ITS_TERMINAL = (
 
 
 class Terminal:
-    """The real command on a terminal of its own; ``text`` is all that it has shown."""
+    """The real command, or another, on a terminal of its own; ``text`` is all that it has shown."""
 
-    def __init__(self, *args, stdout=None):
+    def __init__(self, *args, stdout=None, command=(sys.executable, "-m", "runner")):
         self._ours, theirs = pty.openpty()
-        command = [sys.executable, "-S", "-c", _ON_ITS_TERMINAL, sys.executable, "-m", "runner", *map(str, args)]
+        words = [sys.executable, "-S", "-c", _ON_ITS_TERMINAL, *command, *map(str, args)]
         self.process = subprocess.Popen(
-            command,
+            words,
             stdin=theirs,
             stdout=stdout or theirs,
             stderr=theirs,
