@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from runner.errors import TeardownError
 
 _COMMANDS = {
+    "init": "init",
     "validate": "looking",
     "check": "acting",
     "run": "acting",
