@@ -16,6 +16,7 @@ help:
 	@echo "make soak    the kill, fault and memory tests at full length; takes half an hour"
 	@echo "make bench   what a number costs, against a bare loop and others: make bench NUMBERS=2000 REPEATS=1 is quick"
 	@echo "make schemas what editors know of plans and configs, after a change of their grammar"
+	@echo "make package sdist and wheel, in dist/"
 	@echo "make clean   remove the environment and everything else that was made here"
 
 demo: .venv/runtime.stamp
@@ -46,6 +47,11 @@ check: .venv/dev.stamp
 schemas: .venv/runtime.stamp
 	$(BIN)/teardown schema plan > schemas/plan.json
 	$(BIN)/teardown schema config > schemas/config.json
+
+package: .venv/dev.stamp
+	rm -rf build dist
+	$(BIN)/python -m build --outdir dist
+	rm -rf build
 
 clean:
 	rm -rf .venv .demo build dist *.egg-info .coverage .coverage.* .hypothesis \
