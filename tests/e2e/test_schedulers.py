@@ -65,6 +65,8 @@ def nightly(bench):
 
 def cron(folder):
     """Give the variables and the command of the crontab, with the folders of the machine below ``folder``."""
+    if not shutil.which("flock"):
+        pytest.skip("flock is not installed")
     lines = [line for line in text("cron", "teardown").splitlines() if not line.startswith("#")]
     environ = dict(line.split("=", 1) for line in lines if re.match(r"[A-Z_]+=", line))
     (job,) = (line for line in lines if line not in {f"{name}={value}" for name, value in environ.items()})
