@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 FAULTS := lost_after=6%,lost_before=4%,http_500_after=4%,http_400_after=3%,http_429=1%:1s
 
-.PHONY: help demo test soak bench pictures check clean
+.PHONY: help demo test soak bench pictures schemas package check clean
 .DELETE_ON_ERROR:
 
 help:
@@ -16,6 +16,8 @@ help:
 	@echo "make soak    the kill, fault and memory tests at full length; takes half an hour"
 	@echo "make bench   what a number costs, against a bare loop and others: make bench NUMBERS=2000 REPEATS=1 is quick"
 	@echo "make pictures  the picture in the README, from a run against the sandbox"
+	@echo "make schemas what editors know of plans and configs, after a change of their grammar"
+	@echo "make package sdist and wheel, in dist/"
 	@echo "make clean   remove the environment and everything else that was made here"
 
 demo: .venv/runtime.stamp
@@ -45,6 +47,15 @@ check: .venv/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+schemas: .venv/runtime.stamp
+	$(BIN)/teardown schema plan > schemas/plan.json
+	$(BIN)/teardown schema config > schemas/config.json
+
+package: .venv/dev.stamp
+	rm -rf build dist
+	$(BIN)/python -m build --outdir dist
+	rm -rf build
 
 clean:
 	rm -rf .venv .demo build dist *.egg-info .coverage .coverage.* .hypothesis \

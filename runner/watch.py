@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal
 
 from runner.errors import InputError
+from runner.finding import opened
 from runner.holding import is_dead
 from runner.model import OPEN, State
 from runner.report import fold
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from runner.ledger import Ledger
-    from runner.records import Command, LaneRecord
+    from runner.records import Command, LaneRecord, RunRecord
+    from runner.state import StateFolder
+
+Kind = Literal["any", "live", "open"]
+"""Which runs: all of them, those that a process works on, those that a resume could take up."""
+_NEWEST = 50
 
 
 def is_live(ledger: Ledger, run_id: str, now: float) -> bool:
@@ -26,6 +36,22 @@ def steer(ledger: Ledger, run_id: str, command: Command, reason: str | None, now
         raise InputError(f"nothing works on run {run_id} now; `teardown status` tells how it stands")
     if not ledger.command(run_id, command, reason):
         raise InputError(f"run {run_id} was told to stop already, and that stands; `teardown resume` goes on with it")
+
+
+def newest(state: StateFolder, kind: Kind) -> list[tuple[str, str]]:
+    """Return the newest runs of a kind, newest first, each with its plan's name and status; raises LedgerError."""
+    if not state.ledger.exists():
+        return []
+    now = time.time()
+    with opened(state) as ledger:
+        runs = islice(_of_kind(ledger, kind, now), _NEWEST)
+        return [(run.id, f"{run.plan_name}, {standing(ledger, run.id, now)['status']}") for run in runs]
+
+
+def _of_kind(ledger: Ledger, kind: Kind, now: float) -> Iterable[RunRecord]:
+    if kind == "open":
+        return ledger.history.unfinished(troubled=True)
+    return (run for run in ledger.history.runs() if kind == "any" or is_live(ledger, run.id, now))
 
 
 def standing(ledger: Ledger, run_id: str, now: float) -> dict[str, Any]:

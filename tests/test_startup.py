@@ -43,15 +43,30 @@ def _no_config(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("command", [["--version"], ["--help"], ["run", "--help"], ["status", "--help"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command",
+    [["--version"], ["--help"], ["run", "--help"], ["status", "--help"], ["completion", "bash"]],
+    ids=" ".join,
+)
 def test_a_command_that_only_tells_about_itself_imports_nothing_heavy(command):
-    """Version and help cost an interpreter and click."""
+    """Version, help and the script for a shell cost an interpreter and click."""
     assert imported(*command) == set()
 
 
 def test_completion_imports_nothing_heavy():
     """A shell asks at every tab."""
-    assert imported(_TEARDOWN_COMPLETE="bash_complete", COMP_WORDS="teardown run --de", COMP_CWORD="2") == set()
+    assert tab("teardown run --de") == set()
+
+
+def tab(line, **environ):
+    """The heavy ones among the modules that a tab at the end of ``line`` imports."""
+    return imported(_TEARDOWN_COMPLETE="bash_complete", COMP_WORDS=line, COMP_CWORD=str(line.count(" ")), **environ)
+
+
+def test_completion_of_what_is_configured_or_recorded_imports_what_reads_that(ran):
+    """Accounts and targets are read without a grammar, run ids as `status` reads them."""
+    assert not tab(f"teardown run {PLAN} --only ") & ({"aiohttp", "phonenumbers", "pydantic", "structlog"} | SHOWN)
+    assert tab("teardown report ", TEARDOWN_STATE_DIR=str(ran[0])) == STORED
 
 
 def test_an_empty_state_folder_is_told_about_at_once(tmp_path):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from runner.cli.completing import places, rates, run_ids
 from runner.cli.options import AccountRate, Duration, World, global_options
 from runner.cli.streams import give_up_stdout, whole_stdout
 from runner.errors import InputError
@@ -40,14 +42,16 @@ _pace = _options(
         "rates",
         type=AccountRate(),
         multiple=True,
+        shell_complete=rates,
         help="ACCOUNT=5/s or ACCOUNT=auto: another rate than the config's.",
     ),
     click.option("--concurrency", type=click.IntRange(1, 1000), help="Requests in flight per account."),
 )
+_place = partial(click.option, multiple=True, metavar="ACCOUNT[/TARGET]", shell_complete=places)
 _selection = _options(
     click.option("--limit", type=click.IntRange(1), metavar="N", help="At most the first N items of the plan."),
-    click.option("--only", multiple=True, metavar="ACCOUNT[/TARGET]", help="Only these; may be repeated."),
-    click.option("--exclude", multiple=True, metavar="ACCOUNT[/TARGET]", help="All but these; may be repeated."),
+    _place("--only", help="Only these; may be repeated."),
+    _place("--exclude", help="All but these; may be repeated."),
 )
 _rehearsal = _options(
     click.option("--sandbox", is_flag=True, help="Start a sandbox seeded from the plan, and run against that."),
@@ -90,7 +94,7 @@ def run_command(world: World, /, plan: str, **given: Any) -> int:
 
 
 @click.command("resume")
-@click.argument("run_id", required=False)
+@click.argument("run_id", required=False, shell_complete=run_ids("open"))
 @click.option("--retry-failed", is_flag=True, help="Also take up what ended failed or unknown.")
 @_options(_sending, _pace, _output, global_options)
 @click.pass_obj

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runner.cli.completing import run_ids
 from runner.cli.options import World, global_options
 from runner.cli.streams import whole_stdout
 from runner.errors import InputError, Problem
@@ -49,7 +50,7 @@ def validate_command(world: World, plan: str) -> None:
 
 
 @click.command("status")
-@click.argument("run_id", required=False)
+@click.argument("run_id", required=False, shell_complete=run_ids("any"))
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @global_options
 @click.pass_obj
@@ -84,7 +85,7 @@ def _print_runs(world: World, state: StateFolder, run_id: str | None, *, as_json
 
 
 @click.command("report")
-@click.argument("run_id")
+@click.argument("run_id", shell_complete=run_ids("any"))
 @click.option("--format", "form", type=click.Choice(["json", "csv", "md", "html", "junit"]), help="Which report.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("-o", "--output", type=click.Path(), metavar="FILE", help="Write it here; its ending chooses the format.")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from runner.errors import TeardownError
 
 _COMMANDS = {
+    "init": "init",
     "validate": "looking",
     "check": "acting",
     "run": "acting",
@@ -29,6 +30,7 @@ _COMMANDS = {
     "providers": "looking",
     "schema": "looking",
     "sandbox": "serving",
+    "completion": "completing",
 }
 _BUG = 1
 _SIGINT = 130

@@ -14,6 +14,7 @@ from runner.cli.streams import Forgiving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from runner.config import Settings
     from runner.policy import AnyRate
@@ -34,7 +35,7 @@ class World:
         """Load the config; InputError with every problem."""
         from runner import config
 
-        settings = config.load(config.find(self.given.get("config"), os.environ), os.environ)
+        settings = config.load(self.config_path(), os.environ)
         if settings.log.numbers == "masked" and isinstance(sys.stderr, Forgiving):
             sys.stderr.masked = True
         for warning in settings.warnings:
@@ -44,9 +45,13 @@ class World:
     @property
     def has_config(self) -> bool:
         """Whether there is a config at all."""
-        from runner import config
+        return self.config_path() is not None
 
-        return config.find(self.given.get("config"), os.environ) is not None
+    def config_path(self) -> Path | None:
+        """Return where the config is; InputError when one that was asked for is not there."""
+        from runner.whereabouts import find_config
+
+        return find_config(self.given.get("config"), os.environ)
 
     def state(self) -> StateFolder:
         """Return the state folder, made or not."""

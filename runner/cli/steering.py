@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.cli.completing import run_ids
 from runner.cli.options import World, global_options
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("pause")
-@click.argument("run_id")
+@click.argument("run_id", shell_complete=run_ids("live"))
 @click.option("--reason", metavar="TEXT", help="Recorded in the run's log.")
 @global_options
 @click.pass_obj
@@ -24,7 +25,7 @@ def pause_command(world: World, run_id: str, reason: str | None) -> None:
 
 
 @click.command("unpause")
-@click.argument("run_id")
+@click.argument("run_id", shell_complete=run_ids("live"))
 @click.option("--reason", metavar="TEXT", help="Recorded in the run's log.")
 @global_options
 @click.pass_obj
@@ -34,7 +35,7 @@ def unpause_command(world: World, run_id: str, reason: str | None) -> None:
 
 
 @click.command("stop")
-@click.argument("run_id")
+@click.argument("run_id", shell_complete=run_ids("live"))
 @click.option("--reason", metavar="TEXT", help="Recorded in the run's log and report.")
 @global_options
 @click.pass_obj

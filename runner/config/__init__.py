@@ -2,10 +2,11 @@
 
 from runner.config.guards import read_guards
 from runner.config.known import PROVIDERS, Known
-from runner.config.loading import find, json_schema, load
+from runner.config.loading import json_schema, load
 from runner.config.secret import SecretRef
 from runner.config.settings import Account, Credentials, LogSettings, MetricsSettings, Settings, TracingSettings
 from runner.config.telling import Event, Hook, Hooks, Moment, Recipient
+from runner.whereabouts import find_config as find
 
 __all__ = [
     "PROVIDERS",

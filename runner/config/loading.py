@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import platformdirs
 
 from runner.config.accounts import read_accounts
 from runner.config.environment import overlay
@@ -16,26 +13,11 @@ from runner.config.recipients import read_hooks, read_recipients
 from runner.config.settings import LogSettings, Settings
 from runner.config.telemetry import read_metrics, read_tracing
 from runner.document import CONFIG_LIMIT, Findings, Mapping, Node, Page, compose, decode, read, schema
-from runner.errors import InputError, Problem
 from runner.policy import Guards, RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as Environ
-
-VARIABLE = "TEARDOWN_CONFIG"
-
-
-def find(option: str | None, environ: Environ[str, str]) -> Path | None:
-    """Return the config to use: ``--config``, else $TEARDOWN_CONFIG, ./config.yaml, the XDG config folder, else None.
-
-    InputError when a file that was asked for by option or variable is not there.
-    """
-    if option is not None:
-        return _explicit(option, "--config")
-    if VARIABLE in environ:
-        return _explicit(environ[VARIABLE], f"environment variable {VARIABLE}")
-    usual = (Path("config.yaml"), _user_folder(environ) / "config.yaml")
-    return next((path for path in usual if path.is_file()), None)
+    from pathlib import Path
 
 
 def load(path: Path | None, environ: Environ[str, str]) -> Settings:
@@ -85,17 +67,3 @@ def _settings(root: Node, environ: Environ[str, str], page: Page) -> Settings:
         metrics=metrics,
         tracing=tracing,
     )
-
-
-def _explicit(text: str, place: str) -> Path:
-    if not text.strip():
-        raise InputError([Problem(place, "is blank; name a config file, or leave it out")])
-    path = Path(text).expanduser()
-    if not path.exists():
-        raise InputError([Problem(place, f"{path} does not exist; name a config file that does")])
-    return path
-
-
-def _user_folder(environ: Environ[str, str]) -> Path:
-    folder = environ.get("XDG_CONFIG_HOME", "")
-    return Path(folder) / "teardown" if Path(folder).is_absolute() else platformdirs.user_config_path("teardown")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from runner.config.grammar import GuardsFile  # noqa: TC001 - pydantic reads the annotation
 from runner.document import quoted
 from runner.document.schema import Line, Strict, choice, parsed
+
+if TYPE_CHECKING:
+    from pydantic.config import JsonDict
 
 _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})?"
@@ -30,6 +33,12 @@ _NUMBERS = {
     "anyOf": [{"const": "all"}, {"type": "array", "minItems": 1, "items": {"anyOf": [*_NUMBER["anyOf"], _NOTED]}}],
     "description": "The numbers to detach, or `all`: whatever is attached when the pre-check looks.",
 }
+_ONE_OF_EACH: JsonDict = {
+    "anyOf": [{"required": ["account"]}, {"required": ["provider"]}],
+    "oneOf": [{"required": ["numbers"]}, {"required": ["numbers_from"]}],
+    "not": {"required": ["bridge", "gateway"]},
+}
+"""What an editor can tell of a group that no key tells by itself; who reads the plan says it in a sentence."""
 
 
 def _instant(text: str) -> datetime:
@@ -69,6 +78,8 @@ class WindowFile(Strict):
 
 class GroupFile(Strict):
     """Numbers at one target of one account."""
+
+    model_config = ConfigDict(json_schema_extra=_ONE_OF_EACH)
 
     account: Line | None = Field(default=None, description="An account of the config.")
     provider: Line | None = Field(default=None, description="Instead of the account, where the config has one of it.")

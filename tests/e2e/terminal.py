@@ -20,15 +20,15 @@ _ON_ITS_TERMINAL = (
 
 
 class Terminal:
-    """The real command on a terminal of its own; ``text`` is all that it has shown, ``screen`` what can be seen."""
+    """The real command, or another, on a terminal of its own; ``text`` is all of it, ``screen`` what shows now."""
 
-    def __init__(self, *args, stdout=None, size=(100, 30), **variables):
+    def __init__(self, *args, stdout=None, size=(100, 30), command=(sys.executable, "-m", "runner"), **variables):
         self._ours, theirs = pty.openpty()
         self.screen = Screen(*size)
         self._set_size(*size)
-        command = [sys.executable, "-S", "-c", _ON_ITS_TERMINAL, sys.executable, "-m", "runner", *map(str, args)]
+        words = [sys.executable, "-S", "-c", _ON_ITS_TERMINAL, *command, *map(str, args)]
         self.process = subprocess.Popen(
-            command,
+            words,
             stdin=theirs,
             stdout=stdout or theirs,
             stderr=theirs,
