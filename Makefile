@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 FAULTS := lost_after=6%,lost_before=4%,http_500_after=4%,http_400_after=3%,http_429=1%:1s
 
-.PHONY: help demo test soak bench check clean
+.PHONY: help demo test soak bench check reference docs clean
 .DELETE_ON_ERROR:
 
 help:
@@ -15,13 +15,15 @@ help:
 	@echo "make check   ruff, mypy and the layers of imports"
 	@echo "make soak    the kill, fault and memory tests at full length; takes half an hour"
 	@echo "make bench   what a number costs, against a bare loop and others: make bench NUMBERS=2000 REPEATS=1 is quick"
+	@echo "make docs    the documents as a site, in site/index.html"
+	@echo "make reference  the pages and outputs in docs/ that come from the code, made anew"
 	@echo "make clean   remove the environment and everything else that was made here"
 
 demo: .venv/runtime.stamp
 	@TEARDOWN_CONFIG=config.example.yaml $(BIN)/teardown run plans/decommission-200.yaml --sandbox --yes \
 		--faults "$(FAULTS)" --seed 2 --rate unpod-main=20/s --rate videosdk-main=10/s \
 		--state-dir .demo --report .demo/report.html || { code=$$?; \
-		echo "The demo's run ended with exit code $$code; the README says what that means." >&2; exit $$code; }
+		echo "The demo's run ended with exit code $$code; docs/reference/exit-codes.md says what that means." >&2; exit $$code; }
 	@echo
 	@echo "Nothing but the sandbox was touched. What became of every number: .demo/report.html"
 	@echo "All that was recorded: $(BIN)/teardown status --state-dir .demo"
@@ -42,8 +44,16 @@ check: .venv/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+reference: .venv/dev.stamp
+	$(BIN)/python -m scripts.reference
+	$(BIN)/python -m scripts.consoles --write
+
+docs: .venv/docs.stamp
+	@NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --quiet
+	@echo "The site is in site/index.html"
+
 clean:
-	rm -rf .venv .demo build dist *.egg-info .coverage .coverage.* .hypothesis \
+	rm -rf .venv .demo site build dist *.egg-info .coverage .coverage.* .hypothesis \
 		benchmarks/results benchmarks/clients/node_modules .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 .venv/created.stamp:
@@ -68,4 +78,8 @@ clean:
 
 .venv/bench.stamp: .venv/created.stamp pyproject.toml constraints.txt
 	@$(PIP) install --constraint constraints.txt --editable '.[bench]'
+	@touch .venv/runtime.stamp $@
+
+.venv/docs.stamp: .venv/created.stamp pyproject.toml constraints.txt
+	@$(PIP) install --constraint constraints.txt --editable '.[docs]'
 	@touch .venv/runtime.stamp $@
