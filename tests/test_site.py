@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scripts.nav import expanded
+from scripts.site import expanded, inside
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -39,6 +39,12 @@ def test_a_new_page_falls_into_place(tmp_path):
         (tmp_path / name).touch()
     nav = ["index.md", {"How to": ["how-to/b.md", "how-to/*.md"]}, {"Empty": ["schedulers/*.md"]}]
     assert expanded(nav, tmp_path) == ["index.md", {"How to": ["how-to/b.md", "how-to/a.md"]}]
+
+
+def test_links_out_of_the_documents_become_words(tmp_path):
+    """The site has no files of the repository but these; a reader there sees the name, not a dead link."""
+    text = "[a](b.md#c) [Docker](../Dockerfile) [far](https://example.org)"
+    assert inside(text, tmp_path / "docs", tmp_path / "docs") == "[a](b.md#c) Docker [far](https://example.org)"
 
 
 @pytest.fixture(scope="module")

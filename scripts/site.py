@@ -1,11 +1,13 @@
-"""The navigation of the site: patterns in ``nav`` of mkdocs.yml stand for the pages that no other line names."""
+"""What mkdocs is told of the site: where each page stands, and that files beside the documents are not in it."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 Nav = list[Any]
+_LINK = re.compile(r"\[([^]]*)\]\(([^)#:]+)(?:#[^)]*)?\)")
 
 
 def on_config(config: Any) -> Any:
@@ -14,8 +16,22 @@ def on_config(config: Any) -> Any:
     return config
 
 
+def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: Any) -> str:
+    """Give mkdocs a page whose links to files of the repository that are not in the site are plain words."""
+    return inside(markdown, Path(page.file.abs_src_path).parent, Path(config.docs_dir))
+
+
+def inside(markdown: str, folder: Path, docs: Path) -> str:
+    """Return the page that stands in ``folder`` without its links to what is not below ``docs``."""
+
+    def kept(link: re.Match[str]) -> str:
+        return link[0] if (folder / link[2]).resolve().is_relative_to(docs) else link[1]
+
+    return _LINK.sub(kept, markdown)
+
+
 def expanded(nav: Nav, docs: Path) -> Nav:
-    """Return ``nav`` with the pages that are there in place of patterns, and without empty sections."""
+    """Return ``nav`` with pages that no other line names in place of patterns, and without empty sections."""
     return _expanded(nav, docs, set(_named(nav)))
 
 
