@@ -49,8 +49,8 @@ reference: .venv/dev.stamp
 	$(BIN)/python -m scripts.consoles --write
 
 docs: .venv/docs.stamp
-	@NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --quiet
-	@echo "The site is in site/index.html"
+	@NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build
+	@echo "The site is in site/index.html; its search needs a server: $(BIN)/python -m http.server --directory site"
 
 clean:
 	rm -rf .venv .demo site build dist *.egg-info .coverage .coverage.* .hypothesis \

@@ -52,7 +52,7 @@ def site(tmp_path_factory):
     """The site as `make docs` builds it: every broken link or anchor is an error."""
     pytest.importorskip("material", reason="the extra `docs` is not installed; `make docs` does that")
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", folder]
+    command = [sys.executable, "-m", "mkdocs", "build", "--site-dir", folder]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return folder
