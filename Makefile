@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 FAULTS := lost_after=6%,lost_before=4%,http_500_after=4%,http_400_after=3%,http_429=1%:1s
 
-.PHONY: help demo test soak bench pictures schemas package check clean
+.PHONY: help demo test soak bench pictures schemas reference docs package check clean
 .DELETE_ON_ERROR:
 
 help:
@@ -18,13 +18,15 @@ help:
 	@echo "make pictures  the picture in the README, from a run against the sandbox"
 	@echo "make schemas what editors know of plans and configs, after a change of their grammar"
 	@echo "make package sdist and wheel, in dist/"
+	@echo "make docs    the documents as a site, in site/index.html"
+	@echo "make reference  the pages and outputs in docs/ that come from the code, made anew"
 	@echo "make clean   remove the environment and everything else that was made here"
 
 demo: .venv/runtime.stamp
 	@TEARDOWN_CONFIG=config.example.yaml $(BIN)/teardown run plans/decommission-200.yaml --sandbox --yes \
 		--faults "$(FAULTS)" --seed 2 --rate unpod-main=20/s --rate videosdk-main=10/s \
 		--state-dir .demo --report .demo/report.html || { code=$$?; \
-		echo "The demo's run ended with exit code $$code; the README says what that means." >&2; exit $$code; }
+		echo "The demo's run ended with exit code $$code; docs/reference/exit-codes.md says what that means." >&2; exit $$code; }
 	@echo
 	@echo "Nothing but the sandbox was touched. What became of every number: .demo/report.html"
 	@echo "All that was recorded: $(BIN)/teardown status --state-dir .demo"
@@ -57,8 +59,16 @@ package: .venv/dev.stamp
 	$(BIN)/python -m build --outdir dist
 	rm -rf build
 
+reference: .venv/dev.stamp
+	$(BIN)/python -m scripts.reference
+	$(BIN)/python -m scripts.consoles --write
+
+docs: .venv/docs.stamp
+	@NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build
+	@echo "The site is in site/index.html; its search needs a server: $(BIN)/python -m http.server --directory site"
+
 clean:
-	rm -rf .venv .demo build dist *.egg-info .coverage .coverage.* .hypothesis \
+	rm -rf .venv .demo site build dist *.egg-info .coverage .coverage.* .hypothesis \
 		benchmarks/results benchmarks/clients/node_modules .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 .venv/created.stamp:
@@ -83,4 +93,8 @@ clean:
 
 .venv/bench.stamp: .venv/created.stamp pyproject.toml constraints.txt
 	@$(PIP) install --constraint constraints.txt --editable '.[bench]'
+	@touch .venv/runtime.stamp $@
+
+.venv/docs.stamp: .venv/created.stamp pyproject.toml constraints.txt
+	@$(PIP) install --constraint constraints.txt --editable '.[docs]'
 	@touch .venv/runtime.stamp $@

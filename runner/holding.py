@@ -55,10 +55,11 @@ def _process(pid: int) -> str:
         pass
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-        started = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[19]
+        facts = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+        ended, started = facts[0] in "ZX", facts[19]
     except (OSError, IndexError):
         return "alive"
-    return f"{boot}/{started}"
+    return "gone" if ended else f"{boot}/{started}"  # an ended process keeps its pid until its parent takes note
 
 
 def _sentence(held: Lease) -> str:

@@ -10,7 +10,7 @@ from runner.model import STEPS
 from runner.sandbox import KINDS
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 DESIGN = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
 
 
@@ -40,7 +40,7 @@ def test_links_lead_somewhere(page):
 def test_paths_in_the_text_exist(page):
     """Every path below a folder of this repository that is named as code is there."""
     text = page.read_text(encoding="utf-8")
-    paths = re.findall(r"`((?:runner|tests|docs|plans|benchmarks|\.ci)/[\w./-]*)`", text)
+    paths = re.findall(r"`((?:runner|tests|docs|plans|benchmarks|scripts|\.ci)/[\w./-]*)`", text)
     assert [path for path in paths if "NAME" not in path and not (ROOT / path).exists()] == []
 
 
@@ -66,8 +66,8 @@ def test_the_picture_of_states_is_the_table_of_steps():
 
 
 def test_every_fault_of_the_sandbox_is_explained():
-    """The table of faults in docs/operations.md has all of them, and nothing else."""
-    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8").split("| fault |")[1]
+    """The table of faults has all of them, and nothing else."""
+    page = (ROOT / "docs" / "how-to" / "rehearse.md").read_text(encoding="utf-8").split("| fault |")[1]
     cells = re.findall(r"^\| (`.*?) \|", page, re.MULTILINE)
     named = {name for cell in cells for name in re.findall(r"`(\w+)", cell)}
     assert named == {*KINDS, "lag", "revoke_after"}

@@ -9,12 +9,13 @@ import subprocess
 import sys
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from runner.errors import BusyError, LeaseLost
-from runner.holding import TTL, holding, is_dead
+from runner.holding import TTL, _process, holding, is_dead
 from runner.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -98,6 +99,18 @@ def test_a_pid_alone_is_not_trusted(ledger):
     assert not is_dead(lease)
     assert is_dead(replace(lease, process="another boot/1"))
     assert not is_dead(replace(lease, process="another boot/1", host="elsewhere"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the system does not tell how a process stands")
+def test_a_killed_process_is_dead_before_its_parent_takes_note(ledger):
+    """It sends nothing any more, so a resume right after a kill need not wait for its lease to run out."""
+    lease = own_lease(ledger)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        alive = replace(lease, pid=process.pid, process=_process(process.pid))
+        assert not is_dead(alive)
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert is_dead(alive)
 
 
 def test_a_process_whose_lanes_were_taken_over_writes_nothing(ledger):

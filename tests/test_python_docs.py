@@ -14,9 +14,9 @@ from runner.sandbox import ORG_HANDLE, TOKEN, World, serve
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 BRIDGE = "sales-bridge-001"
-NUMBERS = ["+14155550101", "+14155550102", "+14155550103"]
+NUMBERS = ["+14155550101", "+14155550102", "+14155550103", "+14155550104"]
 
 
 def blocks(text, language):
@@ -32,8 +32,8 @@ def python(code, folder, **environ):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder with the README's config and plan, as a user makes them."""
-    config, plan = blocks(README, "yaml")
+    """A folder with the tutorial's plan and config, as a user makes them."""
+    plan, config = blocks(TUTORIAL, 'yaml title="[a-z.]+"')
     (tmp_path / "config.yaml").write_text(config, encoding="utf-8")
     (tmp_path / "plan.yaml").write_text(plan, encoding="utf-8")
     return tmp_path
@@ -51,8 +51,8 @@ async def test_the_examples_run_as_they_stand(folder):
         said = await asyncio.to_thread(python, "\n".join(blocks(PAGE, "python")), folder, **overrides)
     assert (said.returncode, said.stderr) == (0, "")
     looked, ran, refused = said.stdout.splitlines()
-    assert looked == "dry_run 3"
-    assert ran.startswith("succeeded 0 {'planned': 3, 'detached': 3, ")
+    assert looked == "dry_run 4"
+    assert ran.startswith("succeeded 0 {'planned': 4, 'detached': 4, ")
     assert refused.endswith("has nothing to resume")
     assert not any(world.attached("unpod", BRIDGE, number) for number in NUMBERS)
     assert (folder / "report.csv").read_text("utf-8").count(",detached,") == len(NUMBERS)

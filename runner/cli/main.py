@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.cli.codes import epilog
 from runner.cli.options import World, global_options
 from runner.cli.streams import Forgiving, give_up_stdout
 from runner.version import VERSION
@@ -62,7 +63,7 @@ class Commands(click.Group):
         return result
 
 
-@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=Commands, epilog=epilog(), context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, message="%(prog)s %(version)s")
 @global_options
 @click.pass_context
