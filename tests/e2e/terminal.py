@@ -17,14 +17,18 @@ from tests.screen import Screen
 _ON_ITS_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 )
+_RUNNER = (sys.executable, "-m", "runner")
 
 
 class Terminal:
-    """The real command, or another, on a terminal of its own; ``text`` is all of it, ``screen`` what shows now."""
+    """A command on a terminal of its own, the real one by default; ``text`` is all that it has shown.
 
-    def __init__(self, *args, stdout=None, size=(100, 30), command=(sys.executable, "-m", "runner"), **variables):
+    ``screen`` is what can be seen now, for the real one: others write more than it understands.
+    """
+
+    def __init__(self, *args, stdout=None, size=(100, 30), command=_RUNNER, **variables):
         self._ours, theirs = pty.openpty()
-        self.screen = Screen(*size)
+        self.screen = Screen(*size) if command is _RUNNER else None
         self._set_size(*size)
         words = [sys.executable, "-S", "-c", _ON_ITS_TERMINAL, *command, *map(str, args)]
         self.process = subprocess.Popen(
@@ -84,6 +88,9 @@ class Terminal:
             data = os.read(self._ours, 4096) if ready else b""
         except OSError:  # how Linux says that nobody holds the other end any more
             data = b""
+        if self.screen is None:
+            self.text += data.decode("utf-8", "replace")
+            return data
         self._pending += data.decode("utf-8", "replace")
         whole, escape, rest = self._pending.rpartition("\x1b")  # the last sequence may have been torn
         shown, self._pending = (whole, escape + rest) if data and len(rest) < 8 else (self._pending, "")
