@@ -262,3 +262,9 @@ def test_errors_that_are_all_different_do_not_fill_the_memory():
     rows = Page(fold(*[item(State.FAILED, fault=fault) for fault in faults])).rows()
     assert rows[9_999][5] == "request 9999 refused"
     assert {row[5] for row in rows[10_000:]} == {"refused: report.json has the message"}
+
+
+def test_answers_that_took_no_time_are_drawn():
+    """A clock too coarse for a near provider gives latencies of nothing; the page stands all the same."""
+    told, _ = drawn(Page(served(item(), pulses=[Pulse("unpod-main", 0, 1, 1, 0, 0.0, 0.0)])))
+    assert told[1].startswith("unpod-main: latency of detach requests")

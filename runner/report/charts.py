@@ -137,7 +137,7 @@ def _bars(series: list[Series], top: float) -> Markup:
     """Return the bars of all series, one on the other; a slot is 1 wide, and ``top`` is 100 high."""
     paths, floor = own(""), [100.0] * len(series[0].values)
     for each in series:
-        heights = [100 * value / top for value in each.values]
+        heights = [100 * value / top if top else 0.0 for value in each.values]
         bars = "".join(f"M{x} {floor[x]:.1f}v-{high:.1f}h1V{floor[x]:.1f}" for x, high in enumerate(heights) if high)
         paths += filled('<path class="{}" d="{}"/>', each.kind, bars)
         floor = [base - high for base, high in zip(floor, heights, strict=True)]
