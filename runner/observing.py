@@ -39,8 +39,7 @@ async def observed(
         return
 
     def complain(about: str, sentence: str) -> None:
-        event = f"{about}.failed"
-        log.warning(event, to="otlp", error=sentence)
+        log.warning("tracing.failed" if about == "tracing" else "metrics.failed", to="otlp", error=sentence)
 
     with otlp.complaints(complain):
         async with (

@@ -136,9 +136,10 @@ class Teller:
         """Write to one address, the composing in the same thread: a template may take its time, too."""
         composing = Composing(self.subject.folder, facts, report, masked=self.audience.masked)
         failure = await in_time(lambda: box.send(*composing.message(box.recipient)), box.recipient.timeout)
-        record = self.log.warning if failure else self.log.info
-        event = "notify.failed" if failure else "notify.sent"
-        record(event, recipient=box.place, told=facts["event"], error=failure)
+        if failure:
+            self.log.warning("notify.failed", recipient=box.place, told=facts["event"], error=failure)
+        else:
+            self.log.info("notify.sent", recipient=box.place, told=facts["event"])
 
 
 _ENDS: dict[bool, tuple[tuple[Moment, ...], frozenset[Event]]] = {
