@@ -283,6 +283,6 @@ def test_a_signal_cuts_the_telling_short(bench):
     finally:
         os.close(held)
     assert (said.code, said.report["run"]["status"]) == (4, "failed")
-    assert "Next: teardown resume" in said.err
+    assert "teardown resume" in said.err
     assert [line["error"] for line in events(bench, said, "notify.failed")] == ["cut short by a signal"]
     assert not (bench.folder / "finish").exists()
