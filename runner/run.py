@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import math
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from runner.attending import Attendant
 from runner.begin import leave_alone
+from runner.bounds import bounded
 from runner.errors import LedgerError, RecordingFailed, RequestError, StepRefused, first_of
 from runner.execute import Execution, Feed
 from runner.journal import Journal
@@ -27,7 +27,7 @@ from runner.report import fold
 from runner.verify import Verification
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from runner.begin import Options, Rules
     from runner.config import Account, Credentials
@@ -131,7 +131,8 @@ class Run:
     async def _work(self, journal: Journal) -> Ending:
         if not self.options.dry_run and not await self._window_opens():
             return self._ending("blocked")
-        with self._limits():
+        now = datetime.fromtimestamp(self.clock(), UTC)
+        with bounded(self.rules.window, self.options.deadline, now, self.stop):
             seen = await self._precheck(journal)
             self.preview(seen)
             if seen.blocks or self._interrupted():
@@ -178,24 +179,6 @@ class Run:
         self.progress.phase(f"waiting for the window that opens at {self.rules.window.not_before}")
         await next(iter(self.lanes.values())).wait(wait)
         return not self._interrupted()
-
-    @contextmanager
-    def _limits(self) -> Iterator[None]:
-        """Stop the lanes when the window closes or the deadline is reached."""
-        loop = asyncio.get_running_loop()
-        closes_in = self.rules.window.closes_in(datetime.fromtimestamp(self.clock(), UTC))
-        timers = []
-        if 0 < closes_in < math.inf:
-            closed = Stop("window_closed", f"the plan's window closed at {self.rules.window.not_after}")
-            timers.append(loop.call_later(closes_in, self.stop, closed))
-        if self.options.deadline is not None:
-            over = Stop("deadline", f"the deadline of {self.options.deadline:g} s is reached")
-            timers.append(loop.call_later(self.options.deadline, self.stop, over))
-        try:
-            yield
-        finally:
-            for timer in timers:
-                timer.cancel()
 
     async def _precheck(self, journal: Journal) -> Preview:
         self.progress.phase("pre-check")
