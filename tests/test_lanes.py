@@ -179,7 +179,7 @@ def test_a_refusal_that_was_to_be_expected_silences_the_lane_for_a_breath(error,
         pacer = lane.channel.pacer
         for _ in range(300):
             await asyncio.sleep(0.01)
-            pacer.answered(0.001)
+            pacer.answered(now(), 0.001)
         pacer.throttled(now())
         rested = asyncio.create_task(lane.wait_before(Send(20.0, whole_lane=True), error))
         await asyncio.sleep(0.001)
