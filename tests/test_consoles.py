@@ -5,6 +5,7 @@ import pytest
 from scripts.consoles import ROOT, pages, rehearse
 
 
+@pytest.mark.usefixtures("uncovered")
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_what_is_shown_is_what_happens(page, tmp_path):
     """Commands, typed answers and second terminals of a page do what it says; `make reference` shows what changed."""
