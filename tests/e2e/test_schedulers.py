@@ -20,6 +20,8 @@ from runner.cli.codes import EXIT_CODES
 from runner.config import Account
 from runner.sandbox import ORG_HANDLE, TOKEN
 
+pytestmark = pytest.mark.usefixtures("uncovered")
+
 DOCS = root() / "docs" / "schedulers"
 SYSTEMD = DOCS / "systemd"
 MANIFEST = DOCS / "kubernetes" / "teardown.yaml"
