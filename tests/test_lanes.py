@@ -275,7 +275,10 @@ def test_a_provider_that_stays_away_stops_the_lane(lost, seconds, stopped):
 # -- patient reads
 
 
-@pytest.mark.parametrize("act", [reset, answer(500), answer(400), answer(200, raw=b"<html>")], ids=str)
+FAILING = {"reset": reset, "500": answer(500), "400": answer(400), "no JSON": answer(200, raw=b"<html>")}
+
+
+@pytest.mark.parametrize("act", FAILING.values(), ids=FAILING)
 def test_a_read_that_fails_is_repeated(act):
     """Whatever is wrong with an answer, a read is asked again, after waits that double."""
     met, times = read_from(act, act, OK)
