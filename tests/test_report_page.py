@@ -251,7 +251,7 @@ def test_one_sentence_says_what_became_of_all():
     """Who reads nothing else knows how many numbers are off, and what of the others."""
     made = fold(*mixed().source.items_, item(State.ALREADY_DETACHED), ending="stopped")
     sentence = (
-        "2 of 6 numbers are off their targets, 1 of them before this run; 1 left alone on purpose, 1 still attached,"
+        "2 of 6 numbers are off their targets, 1 of them already detached; 1 left alone on purpose, 1 still attached,"
         " 1 that nobody knows of, 1 not touched."
     )
     assert sentence in Page(made).text

@@ -95,7 +95,7 @@ def _lead(report: Report) -> str:
     """Say in one sentence what became of all numbers, for who has never read such a page."""
     totals = report.totals
     off = totals["detached"] + totals["already_detached"]
-    before = f", {totals['already_detached']:,} of them before this run" if totals["already_detached"] else ""
+    before = f", {totals['already_detached']:,} of them already detached" if totals["already_detached"] else ""
     rest = {
         "left alone on purpose": totals["skipped"],
         "still attached": totals["failed"],
