@@ -151,6 +151,8 @@ def _after_attempt(case: Case, error: RequestError, policy: RetryPolicy, roll: f
             known, step = _after_throttle(case, error, policy, roll, Look if processed else Send)
             # Patience is over, but what a 503 left in doubt one look can still settle.
             return known, Look() if processed and isinstance(step, Halt) else step
+        case LaneStopped() if case.error:  # which says more than that nothing may be sent any more
+            return case, Finish(_unfinished(case, case.error))
         case NotSent():
             return _after_not_sent(replace(case, error=error, unsent=case.unsent + 1), error, policy, roll)
         case Refused():

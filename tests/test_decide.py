@@ -323,6 +323,14 @@ def test_a_stopped_lane_is_no_reason_for_pending():
     assert wind_up(case, step) == Finish(Pending())
 
 
+def test_a_stopped_lane_hides_no_reason():
+    """A number that was tried in vain before its lane stopped ends with why the attempt failed."""
+    case, _ = decide(Case(), Sent(SEND_FAULTS["refused"]), POLICY, roll=0.5)
+    case, _ = decide(case, Looked(Attached({})), POLICY, roll=0.5)
+    case, step = decide(case, Sent(LaneStopped("stopping")), POLICY, roll=0.5)
+    assert wind_up(case, step) == Finish(Failed(SEND_FAULTS["refused"].fault))
+
+
 def test_when_patience_with_503_is_over_one_look_still_settles_it():
     """What the last 503 left in doubt is looked at: a number seen attached is failed, and the lane stops."""
     case, step = first(Throttled("busy", status=503, wait=61.0, processed=True))
