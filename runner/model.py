@@ -33,7 +33,6 @@ SETTLED = frozenset(State) - OPEN
 TROUBLED = frozenset({State.FAILED, State.UNKNOWN})
 
 
-
 def _steps(done: State, already: State) -> set[tuple[State, State]]:
     """Return the steps of a run whose items end ``done``, or ``already`` where somebody else had done it."""
     return {
@@ -56,9 +55,7 @@ def _steps(done: State, already: State) -> set[tuple[State, State]]:
     }
 
 
-STEPS = frozenset(
-    _steps(State.DETACHED, State.ALREADY_DETACHED) | _steps(State.REATTACHED, State.ALREADY_ATTACHED)
-)
+STEPS = frozenset(_steps(State.DETACHED, State.ALREADY_DETACHED) | _steps(State.REATTACHED, State.ALREADY_ATTACHED))
 """The only steps an item may take; the ledger's storage refuses every other one."""
 
 
