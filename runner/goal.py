@@ -23,13 +23,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """``attached`` says what is wanted; in messages ``verb`` names it, ``undone`` what a number is that has not got there."""
+    """``attached`` is what is wanted; there are words for it, ``undone`` for a number that has not got there."""
 
     attached: bool
     verb: str
+    participle: str
+    noun: str
+    doing: str
     undone: str
     done: State
     already: State
+    to: str
+    """What the pre-check calls how many numbers something is to be sent for."""
     would: str
     """What a dry run calls a number that a run would send something for."""
     confirmed: Done
@@ -60,18 +65,26 @@ class Goal:
 DETACH = Goal(
     attached=False,
     verb="detach",
+    participle="detached",
+    noun="detach",
+    doing="detaching",
     undone="still attached",
     done=State.DETACHED,
     already=State.ALREADY_DETACHED,
+    to="to_detach",
     would="would_detach",
     confirmed=Detached("response"),
 )
 REATTACH = Goal(
     attached=True,
     verb="put back",
-    undone="not put back",
+    participle="put back",
+    noun="attach",
+    doing="putting back",
+    undone="not attached",
     done=State.REATTACHED,
     already=State.ALREADY_ATTACHED,
+    to="to_reattach",
     would="would_reattach",
     confirmed=Reattached("response"),
 )

@@ -19,11 +19,12 @@ REATTACH = "reattach"
 class Attacher(Protocol):
     """Puts numbers back; only a rollback that was confirmed holds one."""
 
-    async def attach(self, numbers: Sequence[str], before: Before) -> None:
+    async def attach(self, numbers: Sequence[str], before: Before) -> int:
         """Put back all of the numbers, which hung together, or none; several only where there is a `bundle`.
 
-        Returns after the documented success with an agreeing body. Raises RequestError for everything else.
+        Returns the status of the documented success with an agreeing body. Raises RequestError for everything else.
         """
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,13 +133,14 @@ class Unpod(UnpodReader):
         path = _path(target) + "disconnect-provider/"
         _agree(await self._http.post(path, _object, {"phone_number": number}), target, number)
 
-    async def attach(self, numbers: Sequence[str], before: Before) -> None:
+    async def attach(self, numbers: Sequence[str], before: Before) -> int:
         """POST connect-provider for the one number; success is a 200 or 201 that names bridge and number."""
         (number,) = numbers
         body = {"provider_config_id": given(before, _CONFIG), "phone_number": number}
-        _agree(
-            await self._http.post(_path(before["bridge"]) + "connect-provider/", _made, body), before["bridge"], number
-        )
+        path = _path(before["bridge"]) + "connect-provider/"
+        status, data = await self._http.post(path, _made, body)
+        _agree(data, before["bridge"], number)
+        return status
 
 
 def _agree(data: Row, target: str | None, number: str) -> None:
@@ -167,9 +168,8 @@ def _object(reply: Reply) -> Row:
     return data
 
 
-def _made(reply: Reply) -> Row:
-    data: Row = _data(reply, dict, (_OK, _CREATED))
-    return data
+def _made(reply: Reply) -> tuple[int, Row]:
+    return reply.status, _data(reply, dict, (_OK, _CREATED))
 
 
 def _rows(reply: Reply, slug: str | None) -> list[tuple[str, Row]]:

@@ -108,12 +108,12 @@ class VideoSDK(VideoSDKReader):
         if _number(body) != number:
             raise UnexpectedAnswer("the success that was answered names another number", code="bad_answer")
 
-    async def attach(self, numbers: Sequence[str], before: Before) -> None:
+    async def attach(self, numbers: Sequence[str], before: Before) -> int:
         """POST create: a new pair for all of the numbers, or nothing; its success may name them, and then all of them.
 
         Documented are only the beginning of its message, and neither 200 nor 201.
         """
-        await self._http.post(_NUMBERS, partial(_made, numbers=numbers), wanted_pair(list(numbers), before))
+        return await self._http.post(_NUMBERS, partial(_made, numbers=numbers), wanted_pair(list(numbers), before))
 
 
 def _body(reply: Reply, kind: type) -> Any:
@@ -122,13 +122,15 @@ def _body(reply: Reply, kind: type) -> Any:
     return expect(reply.body, kind)
 
 
-def _made(reply: Reply, numbers: Sequence[str]) -> None:
+def _made(reply: Reply, numbers: Sequence[str]) -> int:
+    """Return the status of a success."""
     if reply.status not in (_OK, _CREATED):
         raise UnexpectedAnswer(f"HTTP {reply.status} is no documented answer", status=reply.status)
     expect(reply.body, str, "message")
     named = reply.body.get("phoneNumbers")
     if isinstance(named, list) and not set(numbers) <= set(map(_named, named)):
         raise UnexpectedAnswer("the success that was answered names other numbers", code="bad_answer")
+    return reply.status
 
 
 def _named(row: Any) -> str | None:
