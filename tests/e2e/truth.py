@@ -13,7 +13,9 @@ def agree(report, world, sent):
     assert totals == {"planned": len(rows), **counted}
     for row in rows:
         if report["run"]["rollback_of"]:
-            _agree_back(row, world, [entry for entry in sent if entry.kind == "attach" and row["number"] in entry.numbers])
+            _agree_back(
+                row, world, [entry for entry in sent if entry.kind == "attach" and row["number"] in entry.numbers]
+            )
         else:
             _agree(row, world, [entry for entry in sent if entry.kind == "detach" and entry.number == row["number"]])
 
