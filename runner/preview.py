@@ -133,6 +133,11 @@ class Preview:
         return sum(target.to_send for target in self.targets)
 
     @property
+    def to_detach(self) -> int:
+        """How many numbers would be detached: none in a rollback."""
+        return 0 if self.goal.attached else self.to_send
+
+    @property
     def seconds(self) -> float:
         """About how long it takes: lanes work side by side, but the steps of a ramp mostly have one lane each."""
         each = [lane.seconds for lane in self.lanes]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from runner.history import SHIFT
@@ -36,11 +36,19 @@ class Snapshots:
             self._surroundings = await reattaching.surroundings(self._reads)
         around = self._surroundings.of(number, seen.before)
         said = {REATTACH: self._said[item >> SHIFT]} if self._said.get(item >> SHIFT) else {}
-        before = judged(self._spec, {**seen.before, **around, **seen.details, **said})
-        self.reversals[self._spec.reversal(before)] += 1
+        before = {**seen.before, **around, **seen.details, **said}
+        reversal = self._spec.reversal(before)
+        self.reversals[reversal] += 1
+        before["reversal"] = _told(reversal)
         return before
 
 
 def judged(spec: Spec, before: Before) -> Before:
     """Return ``before`` with what can be said about putting it back."""
-    return {**before, "reversal": asdict(spec.reversal(before))}
+    return {**before, "reversal": _told(spec.reversal(before))}
+
+
+@lru_cache(maxsize=64)
+def _told(reversal: Reversal) -> Mapping[str, object]:
+    """Return a verdict as JSON; there are few different ones."""
+    return {"how": reversal.how, "missing": reversal.missing}

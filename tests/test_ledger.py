@@ -34,6 +34,7 @@ from ledgers import (
 )
 
 from runner.errors import LedgerError, StepRefused
+from runner.goal import DETACH, REATTACH
 from runner.ledger import Ledger
 from runner.ledgerfile import LedgerFile
 from runner.model import (
@@ -47,7 +48,7 @@ from runner.model import (
     State,
     Unknown,
 )
-from runner.precheck import gone_after_attempt
+from runner.precheck import settled_by
 from runner.records import Lease, NewTarget, Settled
 from runner.tally import Tally
 
@@ -115,7 +116,7 @@ def test_what_a_look_sees_gone_may_always_be_settled(ledger, state, errors):
     lead(ledger, item, state)
     ledger.record([attempt(item, error) for error in errors], ())
     (standing,) = ledger.history.items_of(1, {state})
-    outcome = gone_after_attempt(standing, Gone())
+    outcome = settled_by(DETACH, standing, Gone())
     settle(ledger, item, outcome)
     certain = state is not State.IN_FLIGHT  # what a process that died sent last may not have been recorded
     assert states(ledger) == [State.ALREADY_DETACHED if errors == [REFUSED] and certain else State.DETACHED]

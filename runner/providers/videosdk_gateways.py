@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.errors import RequestError, UnexpectedAnswer
 from runner.paging import Page, read_all
-from runner.providers import Reversal, canonical, expect, given
+from runner.providers import REATTACH, Reversal, canonical, expect, given
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
@@ -31,13 +31,13 @@ Row = dict[str, Any]
 
 def settings(row: Row) -> dict[str, object]:
     """Return what a row of a number shows of its gateways, secrets left out; what it does not show is left out, too."""
-    phone = row["phoneNumber"]
-    sides = {side: value for side in _SIDES if isinstance(value := row.get(side), dict)}
-    return _known({"name": phone.get("name"), **_of_pair(sides)})
+    return _known({"name": row["phoneNumber"].get("name"), **_of_pair(row)})
 
 
-def _of_pair(sides: Mapping[str, Row]) -> dict[str, object]:
-    inbound, outbound = sides.get("inbound", {}), sides.get("outbound", {})
+def _of_pair(sides: Mapping[str, Any]) -> dict[str, object]:
+    inbound, outbound = sides.get("inbound"), sides.get("outbound")
+    inbound = inbound if isinstance(inbound, dict) else {}
+    outbound = outbound if isinstance(outbound, dict) else {}
     auth = outbound.get("auth")
     return {
         "gateway_name": outbound.get("name") or inbound.get("name"),
@@ -61,29 +61,29 @@ class Inventory:
     gateways: dict[str, dict[str, Row] | None]
     rules: dict[str, list[Row]] | None
     """Rules by the numbers that they name."""
-    _members: dict[str, list[str]] = field(default_factory=dict)
+    _pairs: dict[tuple[str | None, str | None], tuple[dict[str, object], list[str] | None]] = field(
+        default_factory=dict
+    )
 
     def of(self, number: str, before: Before) -> Mapping[str, object]:
         """Return settings, who shares the pair, and the rules that name the number."""
-        sides = {side: found for side in _SIDES if (found := self._gateway(side, before.get(side)))}
+        pair = (before.get("inbound"), before.get("outbound"))
+        if pair not in self._pairs:
+            self._pairs[pair] = self._read(pair)
+        known, first = self._pairs[pair]
+        sharing = {"shared_by": first and [each for each in first if each != number][:_NAMED]}
         rules = None if self.rules is None else self.rules.get(number, [])
-        return {**_known(_of_pair(sides)), **self._sharing(number, sides), "routing_rules": rules}
+        return {**known, **sharing, "routing_rules": rules}
 
-    def _gateway(self, side: str, gateway: str | None) -> Row | None:
-        return (self.gateways[side] or {}).get(gateway or "")
-
-    def _sharing(self, number: str, sides: Mapping[str, Row]) -> dict[str, object]:
-        listed = [self._numbers(row) for row in sides.values() if isinstance(row.get("numbers"), list)]
+    def _read(self, pair: tuple[str | None, str | None]) -> tuple[dict[str, object], list[str] | None]:
+        """Return what the lists show of a pair, and the first of its numbers; null where no list shows them."""
+        found = [(self.gateways[side] or {}).get(each or "") for side, each in zip(_SIDES, pair, strict=True)]
+        known = _known(_of_pair({side: row for side, row in zip(_SIDES, found, strict=True) if row}))
+        listed: list[list[Any]] = [row["numbers"] for row in found if row and isinstance(row.get("numbers"), list)]
         if not listed:
-            return {"shared": None, "shared_by": None}
-        most = max(listed, key=len)
-        others = [each for each in most[: _NAMED + 1] if each != number][:_NAMED]
-        return {"shared": len(most) > 1, "shared_by": others, "shared_count": len(most)}
-
-    def _numbers(self, row: Row) -> list[str]:
-        if row["id"] not in self._members:
-            self._members[row["id"]] = [found for each in row["numbers"] if (found := canonical(each))]
-        return self._members[row["id"]]
+            return {**known, "shared": None}, None
+        most = [number for number in map(canonical, max(listed, key=len)) if number]
+        return {**known, "shared": len(most) > 1, "shared_count": len(most)}, most[: _NAMED + 1]
 
 
 async def read_inventory(reads: Reads) -> Inventory:
@@ -124,30 +124,26 @@ def _by_number(rules: Mapping[str, Row] | None) -> dict[str, list[Row]] | None:
 
 def reversal(before: Before) -> Reversal:
     """Return whether a pair like the one that a number hung on can be made."""
-    missing = [
-        f"an {side} gateway: it had none, and numbers are put back on pairs" for side in _SIDES if not before.get(side)
-    ]
-    missing += [key for key in ("name", "address", "transport") if not given(before, key)]
-    missing += [] if all(_region(before, side) for side in _SIDES) else ["region"]
-    return (
-        Reversal("none", (*missing, *lacks))
-        if (lacks := _lacking_credentials(before)) or missing
-        else Reversal("new_ids")
-    )
+    know = {**before, **(before.get(REATTACH) or {})}
+    missing = [f"an {side} gateway (numbers are put back on pairs)" for side in _SIDES if not know.get(side)]
+    missing += [key for key in ("name", "address", "transport") if not know.get(key)]
+    if not (know.get("region") or (know.get("region_inbound") and know.get("region_outbound"))):
+        missing.append("region")
+    missing += _lacking_credentials(know)
+    return Reversal("none", tuple(missing)) if missing else _NEW_PAIR
 
 
-def _lacking_credentials(before: Before) -> tuple[str, ...]:
+def _lacking_credentials(know: Before) -> list[str]:
     """Return which keys have to be given; where nobody knows whether there were credentials, ``auth`` may be none."""
-    if given(before, "auth") == "none":
-        return ()
-    lacking = tuple(key for key in ("auth_username", "auth_password") if not given(before, key))
-    if len(lacking) == 1:
+    lacking = [key for key in ("auth_username", "auth_password") if not know.get(key)]
+    if not lacking or know.get("auth") == "none":
+        return []
+    if len(lacking) == 1 or know.get("credentials"):
         return lacking
-    return lacking if before.get("credentials") else ("auth",) if lacking and before.get("credentials") is None else ()
+    return ["auth"] if know.get("credentials") is None else []
 
 
-def _region(before: Before, side: str) -> Any:
-    return given(before, "region") or before.get(f"region_{side}")
+_NEW_PAIR = Reversal("new_ids")
 
 
 def elsewhere(before: Before, seen: Before) -> str | None:
@@ -164,9 +160,13 @@ def elsewhere(before: Before, seen: Before) -> str | None:
     return None if alike else place
 
 
+def _region(before: Before, side: str) -> Any:
+    return given(before, "region") or before.get(f"region_{side}")
+
+
 def bundle(before: Before) -> Hashable:
     """Numbers of one pair, of which the same was said, get one pair again."""
-    return (before.get("inbound"), before.get("outbound"), repr(before.get("reattach")))
+    return (before.get("inbound"), before.get("outbound"), repr(before.get(REATTACH)))
 
 
 def wanted_pair(numbers: list[str], before: Before) -> Row:
@@ -178,7 +178,7 @@ def wanted_pair(numbers: list[str], before: Before) -> Row:
         outbound["auth"] = {"username": names("auth_username"), "password": names("auth_password")}
     encryption = before.get("media_encryption")
     return {
-        "name": (before.get("reattach") or {}).get("name") or (shared and before.get("gateway_name")) or before["name"],
+        "name": (before.get(REATTACH) or {}).get("name") or (shared and before.get("gateway_name")) or before["name"],
         "phoneNumbers": numbers,
         "isShared": shared,
         **({"mediaEncryption": encryption} if encryption else {}),

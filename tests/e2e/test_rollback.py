@@ -50,17 +50,17 @@ def bench_of_both(bench, monkeypatch):
 
 @pytest.fixture
 def bench_of_many(tmp_path, monkeypatch):
-    """Give a bench whose provider fails in every tenth request of a rollback of 90 numbers, some in shared pairs."""
+    """Give a bench whose provider fails in every tenth request of a rollback of 60 numbers, some in shared pairs."""
     monkeypatch.setenv("SIP_PASSWORD", "s3cret-of-the-trunk")
     monkeypatch.setenv("TEARDOWN_STATE_DIR", str(tmp_path / "state"))
-    faults, listed = Faults.parse(FAULTS, seed=3), numbers(90)
+    faults, listed = Faults.parse(FAULTS, seed=3), numbers(60)
     with serving(World(show_configurations=True), faults=faults) as server:
         bench = Bench(tmp_path, server, faults)
         bench.configure(accounts=RATES, retry={"max_attempts": 6})
-        bench.world.unpod.add_bridge("sales", listed[:50])
-        for place, number in enumerate(listed[50:]):
-            bench.world.videosdk.attach(number, f"gw_{place // 4}" if place < 20 else None)
-        bench.first = bench.run(bench.plan(bridge("sales", listed[:50]), gateway(listed[50:])))
+        bench.world.unpod.add_bridge("sales", listed[:30])
+        for place, number in enumerate(listed[30:]):
+            bench.world.videosdk.attach(number, f"gw_{place // 4}" if place < 16 else None)
+        bench.first = bench.run(bench.plan(bridge("sales", listed[:30]), gateway(listed[30:])))
         yield bench
 
 
@@ -342,8 +342,8 @@ def test_killed_at_random_moments(bench_of_many):
     run, chance, args, kills = bench.first.report["run"]["id"], random.Random(7), None, 0  # noqa: S311 - a test
     while True:
         process = []
-        if kills < 6:
-            bench.at_detach(chance.randint(1, 12), lambda: process[0].kill(), kind="attach")
+        if kills < 4:
+            bench.at_detach(chance.randint(1, 9), lambda: process[0].kill(), kind="attach")
         command = args or ("rollback", run, *AUTH)
         process.append(bench.start(*command, "--yes", "--json", "--no-progress"))
         said = finish(process[0])
