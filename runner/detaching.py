@@ -43,7 +43,7 @@ class Detaching:
         self, lane: Lane, reads: Reads, targets: Sequence[Target], states: frozenset[State], findings: Findings
     ) -> None:
         """Look at the items in ``states``, settle what needs nothing, and add to ``findings``."""
-        snapshots = Snapshots(lane.spec, reads, self.said)
+        snapshots = Snapshots(lane.spec, reads, lane.channel.tally, self.said)
         census = self.rules.guards.needs_census or lane.spec.counts
         precheck = Precheck(
             lane.spec.reader(reads),

@@ -55,7 +55,9 @@ def _steps(done: State, already: State) -> set[tuple[State, State]]:
     }
 
 
-STEPS = frozenset(_steps(State.DETACHED, State.ALREADY_DETACHED) | _steps(State.REATTACHED, State.ALREADY_ATTACHED))
+STEPS: frozenset[tuple[State, State]] = frozenset(
+    _steps(State.DETACHED, State.ALREADY_DETACHED) | _steps(State.REATTACHED, State.ALREADY_ATTACHED)
+)
 """The only steps an item may take; the ledger's storage refuses every other one."""
 
 

@@ -36,6 +36,8 @@ class Findings:
     """How many numbers are attached to each target, those of the plan and all others."""
     reversals: Counter[Reversal] = field(default_factory=Counter)
     """How many of the numbers that something is to be sent for a rollback could put back, and how."""
+    once: int = 0
+    """How many of the requests so far a verification does not need again."""
 
 
 async def expand(reader: Reader, journal: Journal, targets: Iterable[Target], *, everywhere: bool) -> None:
@@ -98,6 +100,7 @@ class Precheck:
         await self._trace()
         await self._write()
         self.findings.reversals += self._snapshots.reversals
+        self.findings.once += self._snapshots.requests
 
     async def _survey(self, wanted: Wanted, may_miss: Container[str | None]) -> None:
         async for sight in self._reader.survey(wanted, census=self._census):

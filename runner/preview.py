@@ -95,7 +95,7 @@ class LanePreview:
 
     def reversible(self) -> str | None:
         """Return in words how many of its numbers a rollback could put back, and how; None where there are none."""
-        words = {"exact": "exactly as before", "new_ids": "with new ids", "none": "not at all"}
+        words = {"exact": "exactly as before", "new_ids": "with new ids", "none": "not possible"}
         counts: Counter[str] = Counter()
         for reversal, count in self.reversals.items():
             lacks = f" (missing: {', '.join(reversal.missing)})" if reversal.missing else ""
@@ -165,9 +165,7 @@ def foresee(
     census = {(name, target): n for name, found in findings.items() for target, n in found.census.items()}
     targets = preview_targets([each for group in lanes.values() for each in group], tabs, census, goal)
     counts = {lane: sum(each.to_send for each in targets if each.account == lane.account) for lane in lanes}
-    ahead = tuple(
-        preview_lane(lane, count, findings[lane.account].reversals, verify=verify) for lane, count in counts.items()
-    )
+    ahead = tuple(preview_lane(lane, count, findings[lane.account], verify=verify) for lane, count in counts.items())
     blocks = [f"{name}: {text}" for name, found in findings.items() for text in found.blocks]
     warnings = [f"{name}: {text}" for name, found in findings.items() for text in found.warnings]
     blocks += guarded(rules.guards, targets, goal)
@@ -202,14 +200,14 @@ def preview_targets(
     )
 
 
-def preview_lane(lane: Lane, to_send: int, reversals: Mapping[Reversal, int], *, verify: bool) -> LanePreview:
+def preview_lane(lane: Lane, to_send: int, found: Findings, *, verify: bool) -> LanePreview:
     """Return the estimate of a lane: its looks so far stand for those of the verification."""
     looks = lane.channel.tally.requests
-    ahead = to_send + (looks if verify and to_send else 0)
+    ahead = to_send + (looks - found.once if verify and to_send else 0)
     pacer = lane.channel.pacer
     rate, expires_at = pacer.rate.per_second, lane.channel.token.expires_at
     return LanePreview(
-        lane.account, to_send, looks + ahead, ahead / rate, rate, pacer.adaptive, expires_at, dict(reversals)
+        lane.account, to_send, looks + ahead, ahead / rate, rate, pacer.adaptive, expires_at, dict(found.reversals)
     )
 
 

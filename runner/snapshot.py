@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from runner.model import Attached
     from runner.providers import Before, Reads, Reversal, Spec, Surroundings
+    from runner.tally import Tally
 
 
 class Snapshots:
@@ -23,8 +24,11 @@ class Snapshots:
     them, and the run goes on.
     """
 
-    def __init__(self, spec: Spec, reads: Reads, said: Mapping[int, Mapping[str, Any]]) -> None:
+    def __init__(self, spec: Spec, reads: Reads, tally: Tally, said: Mapping[int, Mapping[str, Any]]) -> None:
         self.reversals: Counter[Reversal] = Counter()
+        self.requests = 0
+        """How many requests those lists took."""
+        self._tally = tally
         self._spec, self._reads, self._said = spec, reads, said
         self._surroundings: Surroundings | None = None
 
@@ -33,14 +37,16 @@ class Snapshots:
         if not (reattaching := self._spec.reattaching):
             return seen.before
         if self._surroundings is None:
+            before = self._tally.requests
             self._surroundings = await reattaching.surroundings(self._reads)
+            self.requests = self._tally.requests - before
         around = self._surroundings.of(number, seen.before)
         said = {REATTACH: self._said[item >> SHIFT]} if self._said.get(item >> SHIFT) else {}
-        before = {**seen.before, **around, **seen.details, **said}
-        reversal = self._spec.reversal(before)
+        kept: dict[str, Any] = {**seen.before, **around, **seen.details, **said}
+        reversal = self._spec.reversal(kept)
         self.reversals[reversal] += 1
-        before["reversal"] = _told(reversal)
-        return before
+        kept["reversal"] = _told(reversal)
+        return kept
 
 
 def judged(spec: Spec, before: Before) -> Before:

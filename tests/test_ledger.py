@@ -34,7 +34,7 @@ from ledgers import (
 )
 
 from runner.errors import LedgerError, StepRefused
-from runner.goal import DETACH, REATTACH
+from runner.goal import DETACH
 from runner.ledger import Ledger
 from runner.ledgerfile import LedgerFile
 from runner.model import (

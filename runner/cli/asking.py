@@ -35,9 +35,7 @@ def describe(seen: Preview, say: Callable[[str], None]) -> None:
         say(f"  {lane.account:<{name}}  {lane.sentence()}")
     for lane in busy:
         if way_back := lane.reversible():
-            say(
-                f"  {lane.account:<{name}}  {'comes back' if seen.goal.attached else 'a rollback puts back'} {way_back}"
-            )
+            say(f"  {lane.account:<{name}}  {'back' if seen.goal.attached else 'rollback'}: {way_back}")
 
 
 def _way_back(seen: Preview) -> str:
