@@ -6,7 +6,7 @@ interpreter's lock back and forth as often, and those who send would wait for it
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -14,9 +14,9 @@ from runner.model import Pending
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
-    from runner.model import Attached, SkipReason
+    from runner.model import SkipReason
     from runner.records import Attempt, Settled
 
 _SETTLE = (
@@ -61,9 +61,14 @@ def claim(db: sqlite3.Connection, run: int, account: str, *, after: int, upto: i
     return [(item, number) for item, number in orjson.loads(block)]
 
 
-def see(db: sqlite3.Connection, sightings: Iterable[tuple[int, Attached]]) -> None:
-    """Note what items were seen attached, and plan those again that an earlier process had left in flight."""
-    rows = _rows((item, attached.before) for item, attached in sightings)
+def mark(db: sqlite3.Connection, items: Iterable[int]) -> None:
+    """Mark items as in flight."""
+    db.execute(_MARK, (_rows([item] for item in items),))
+
+
+def see(db: sqlite3.Connection, sightings: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
+    """Note what was seen of items that may be sent, and plan those again that an earlier process had left in flight."""
+    rows = _rows(sightings)
     db.execute(_LEFT_IN_FLIGHT, (rows,))
     db.execute(_SEEN, (rows,))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from runner.channel import departed
 from runner.decide import Case, Halt, Look, Looked, Send, Sent, decide, wind_up
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from runner.log import Log
     from runner.model import Outcome
     from runner.providers import Detacher
+
+Finished: TypeAlias = "Callable[[Item, Outcome, int, Attempt | None], None]"
+"""Told what became of an item after how many attempts, and which of them settled it by its answer, if one did."""
 
 _MOST_AT_ONCE = 500
 # What nearly every number meets, made once.
@@ -66,7 +69,7 @@ class Feed:
 
     async def _claim(self) -> None:
         lane = self._lane
-        most = min(_MOST_AT_ONCE, max(lane.concurrency, int(lane.channel.pacer.rate.per_second)))
+        most = a_block(lane)
         block = await self._journal.claim(lane.account, after=self._after, upto=self._upto, most=most)
         self._block.extend(block)
         self.tried |= await self._journal.call(self._journal.ledger.history.tried, [item for item, _ in block])
@@ -86,8 +89,7 @@ class Execution:
     journal: Journal
     log: Log
     clock: Callable[[], float]
-    finished: Callable[[Item, Outcome, int, Attempt | None], None]
-    """Told what became of an item after how many attempts, and which of them settled it by its answer, if one did."""
+    finished: Finished
 
     async def run(self, feed: Feed) -> None:
         """Work through ``feed``; an error that is not a RequestError is a bug, and leaves the marks standing."""
@@ -114,28 +116,15 @@ class Execution:
             lane.mind_silence()
             step = wind_up(case, step) if lane.stopped else step
             if attempt and evidence.error:
-                self._failed(item, attempt, sent, evidence.error)
+                tell_failed(self.log, item, attempt, sent, evidence.error)
             if isinstance(step, Send):
-                self._repeats(item, step, sent, case.error)
+                tell_repeat(self.log, item, step, sent, case.error)
+                lane.channel.tally.retries += 1
         if isinstance(step, Halt):
             lane.stop(stop_for(step.error))
         verified = getattr(step.outcome, "confirmed_by", None) == "verification"
         self.journal.settled(Settled(item.id, step.outcome, self.clock(), sent, verified=verified))
         self.finished(item, step.outcome, sent, attempt)
-
-    def _failed(self, item: Item, attempt: Attempt, number: int, error: RequestError) -> None:
-        self.log.debug(
-            "number.attempt",
-            **_place(item),
-            attempt=number,
-            latency_ms=round(attempt.latency_ms, 1),
-            http_status=attempt.http_status,
-            error=str(error),
-        )
-
-    def _repeats(self, item: Item, step: Send, sent: int, error: RequestError | None) -> None:
-        self.lane.channel.tally.retries += 1
-        self.log.info("number.retry", **_place(item), attempt=sent, wait_s=round(step.after, 3), error=str(error))
 
     async def _send(self, item: Item) -> tuple[Evidence, Attempt | None]:
         evidence, came_back = _ANSWERED, _SUCCESS
@@ -158,6 +147,28 @@ class Execution:
             return Looked(error), None
         except TimeoutError:
             return Looked(LaneStopped("the lane stopped before a look could settle it")), None
+
+
+def a_block(lane: Lane) -> int:
+    """Return how many items are marked at once: about a second's worth of the lane's rate."""
+    return min(_MOST_AT_ONCE, max(lane.concurrency, int(lane.channel.pacer.rate.per_second)))
+
+
+def tell_failed(log: Log, item: Item, attempt: Attempt, number: int, error: RequestError) -> None:
+    """Tell of an attempt that did not succeed; ``number`` counts those of the item."""
+    log.debug(
+        "number.attempt",
+        **_place(item),
+        attempt=number,
+        latency_ms=round(attempt.latency_ms, 1),
+        http_status=attempt.http_status,
+        error=str(error),
+    )
+
+
+def tell_repeat(log: Log, item: Item, step: Send, sent: int, error: RequestError | None) -> None:
+    """Tell that an item is sent again after ``sent`` attempts, and when."""
+    log.info("number.retry", **_place(item), attempt=sent, wait_s=round(step.after, 3), error=str(error))
 
 
 def _place(item: Item) -> dict[str, str | None]:

@@ -161,6 +161,28 @@ class History:
         (text,) = next(self._rows("SELECT before FROM item WHERE id = ?", (item,)))
         return orjson.loads(text) if text else None
 
+    def befores(self, target: int) -> Iterator[tuple[str, str]]:
+        """Yield the numbers of one target with what is known of where they were attached, as JSON."""
+        query = "SELECT number, before FROM item WHERE id BETWEEN ? AND ? AND before IS NOT NULL"
+        yield from self._rows(query, (target << SHIFT, ((target + 1) << SHIFT) - 1))
+
+    def ready(self, targets: Collection[int]) -> Iterator[tuple[int, str, str]]:
+        """Yield id, number and what is known as JSON of all items of some targets that may be sent, in their order."""
+        query = (
+            "SELECT id, number, before FROM item WHERE id BETWEEN ? AND ? AND seen = 1"
+            " AND state IN (SELECT old FROM step WHERE new = 'in_flight') ORDER BY id"
+        )
+        for target in sorted(targets):
+            yield from self._rows(query, (target << SHIFT, ((target + 1) << SHIFT) - 1))
+
+    def given(self, run_id: str) -> list[dict[str, Any]]:
+        """Return all that users said of where numbers of the run were attached, each once."""
+        query = (
+            "SELECT DISTINCT json_extract(before, '$.reattach') FROM item WHERE id BETWEEN ? AND ?"
+            " AND json_extract(before, '$.reattach') IS NOT NULL"
+        )
+        return [orjson.loads(text) for (text,) in self._rows(query, self.item_range(run_id))]
+
     def tabs(self, run_id: str) -> list[Tab]:
         """Return the run's items, counted by how they stand: once for all when a process leaves it."""
         for (kept,) in self._rows("SELECT tabs FROM run WHERE id = ? AND tabs IS NOT NULL", (run_id,)):

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from runner.model import Attached, SkipReason
+    from runner.model import SkipReason
     from runner.records import Attempt, Command, Ending, NewTarget, RunRecord, Settled
     from runner.tally import Tally
 
-VERSION = 1
+VERSION = 2
 _EXCLUDE = "UPDATE item SET state = 'skipped', reason = 'excluded', finished_at = ? WHERE id BETWEEN ? AND ?"
 
 
@@ -79,7 +79,7 @@ class Ledger:
                 row = {"run": no, "account": each.account, "provider": each.provider, "target": each.target}
                 row |= {"whole": each.numbers is None, "if_missing": each.if_missing}
                 target = _insert(db, "target", row)
-                _insert_items(db, target, each.numbers or ())
+                _insert_items(db, target, each.numbers or (), each.befores)
                 if each.excluded:
                     db.execute(_EXCLUDE, (run.started_at, target << SHIFT, ((target + 1) << SHIFT) - 1))
 
@@ -106,8 +106,8 @@ class Ledger:
                 "UPDATE item SET seen = 0 WHERE id BETWEEN ? AND ? AND seen = 1", self.history.item_range(run_id)
             )
 
-    def saw(self, sightings: Iterable[tuple[int, Attached]], settled: Iterable[Settled]) -> None:
-        """Record a pre-check: items seen attached, which may be sent from now on, and those that it settled."""
+    def saw(self, sightings: Iterable[tuple[int, Mapping[str, Any]]], settled: Iterable[Settled]) -> None:
+        """Record a pre-check: what it saw of items that may be sent from now on, and those that it settled."""
         with self._transaction() as db:
             entries.see(db, sightings)
             entries.settle(db, settled)
@@ -120,6 +120,11 @@ class Ledger:
         with self._transaction() as db:
             run = db.execute("SELECT no FROM run WHERE id = ?", (run_id,)).fetchone()[0]
             return entries.claim(db, run, account, after=after, upto=upto, most=most)
+
+    def mark(self, items: Iterable[int]) -> None:
+        """Mark these items as in flight, durably; StepRefused unless the pre-check saw that all of them may be sent."""
+        with self._transaction() as db:
+            entries.mark(db, items)
 
     def record(self, attempts: Iterable[Attempt], settled: Iterable[Settled], verified: Iterable[int] = ()) -> None:
         """Add attempts, record outcomes (Pending is planned again), and note detached items that were seen gone."""
@@ -237,7 +242,8 @@ class Ledger:
                 script = files("runner").joinpath("ledger.sql").read_text("utf-8")
                 for statement in _statements(script):
                     db.execute(statement)
-                db.executemany("INSERT INTO step VALUES (?, ?)", sorted(STEPS))
+            if version < VERSION:  # what version 1 lacks is only the steps of a rollback
+                db.executemany("INSERT OR IGNORE INTO step VALUES (?, ?)", sorted(STEPS))
                 db.execute(f"PRAGMA user_version = {VERSION}")
 
 
@@ -265,11 +271,14 @@ def _insert(db: sqlite3.Connection, table: str, values: Mapping[str, Any]) -> in
     return int(cursor.lastrowid or 0)
 
 
-def _insert_items(db: sqlite3.Connection, target: int, numbers: Iterable[str]) -> None:
+def _insert_items(
+    db: sqlite3.Connection, target: int, numbers: Iterable[str], befores: Iterable[Mapping[str, Any]] | None = None
+) -> None:
     first = target << SHIFT
-    db.executemany(
-        "INSERT INTO item (id, number) VALUES (?, ?)", ((first + k, number) for k, number in enumerate(numbers))
-    )
+    rows = ((first + k, number) for k, number in enumerate(numbers))
+    db.executemany("INSERT INTO item (id, number) VALUES (?, ?)", rows)
+    known = ((_json(before), first + k) for k, before in enumerate(befores or ()))
+    db.executemany("UPDATE item SET before = ? WHERE id = ?", known)
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
--- Version 1. An item's id is its target's number shifted left by 24 bits plus its place there, so that ids ascend in plan
+-- Version 2. An item's id is its target's number shifted left by 24 bits plus its place there, so that ids ascend in plan
 -- order, a run is one range of ids, and no index has to be kept while a run is written.
 CREATE TABLE run (
     no INTEGER PRIMARY KEY,
@@ -43,8 +43,8 @@ CREATE TABLE item (
     id INTEGER PRIMARY KEY,
     number TEXT NOT NULL,
     state TEXT NOT NULL DEFAULT 'planned',
-    seen INTEGER NOT NULL DEFAULT 0,  -- 1: the newest pre-check saw it attached to its target
-    before TEXT,                      -- JSON: what that look saw
+    seen INTEGER NOT NULL DEFAULT 0,  -- 1: the newest pre-check saw it attached to its target; in a rollback: free
+    before TEXT,                      -- JSON: what that look saw; in a rollback: where it is put back
     confirmed_by TEXT,
     reason TEXT,
     error_code TEXT,
@@ -66,7 +66,7 @@ BEGIN SELECT RAISE(ABORT, 'step refused: this step is not in the table of allowe
 
 CREATE TRIGGER item_sent_only_when_seen BEFORE UPDATE OF state ON item
 WHEN NEW.state = 'in_flight' AND OLD.state <> 'in_flight' AND OLD.seen = 0
-BEGIN SELECT RAISE(ABORT, 'step refused: only a number that a look saw attached may be sent'); END;
+BEGIN SELECT RAISE(ABORT, 'step refused: only a number that a look saw to need it may be sent'); END;
 
 CREATE TABLE attempt (
     item INTEGER NOT NULL,

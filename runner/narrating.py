@@ -33,6 +33,7 @@ class Narrator:
             metadata=record.metadata or None,
             reason=record.reason,
             dry_run=record.dry_run,
+            rollback_of=record.rollback_of,
             version=record.version,
             host=record.host,
             user=record.user,
@@ -41,15 +42,15 @@ class Narrator:
     def prechecked(self, seen: Preview) -> None:
         """Tell what the pre-check found; what is said and asked now has the terminal to itself."""
         self.progress.rest()
-        self.log.info("precheck.finished", to_detach=seen.to_detach, blocks=list(seen.blocks) or None)
+        self.log.info("precheck.finished", **{seen.goal.to: seen.to_send}, blocks=list(seen.blocks) or None)
         for warning in seen.warnings:
             self.log.warning("precheck.warning", message=warning)
 
     def sending(self, seen: Preview) -> None:
         """Tell what is to be sent."""
-        self.progress.start(seen.to_detach)
+        self.progress.start(seen.to_send)
         for lane in seen.lanes:
-            self.progress.lane(lane.account, lane.to_detach)
+            self.progress.lane(lane.account, lane.to_send)
 
     def settled(
         self,

@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, TextIO
 
 from runner import log, providers
 from runner.begin import Options, Rules, begin, new_run_id
+from runner.config.reattach import revealed
 from runner.errors import InputError, TeardownError
-from runner.finding import opened, resumable
+from runner.finding import opened, opened_for, resumable
 from runner.holding import holding
 from runner.observing import observed
 from runner.opening import known_secrets
 from runner.progress import NoProgress, Progress
 from runner.report import Report, ReportUnwritable, save_all
+from runner.rollback import accounts_of, begin_rollback, reversible
 from runner.run import Run
 from runner.telling import Audience, Subject, Teller, in_hook_of
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from runner.log import ConsoleFormat, Log
     from runner.plan import Plan
     from runner.preview import Preview
+    from runner.rollback import Said
     from runner.state import StateFolder
     from runner.tracing import Trace
 
@@ -89,10 +92,38 @@ async def resume(run_id: str, settings: Settings, state: StateFolder, options: O
         names = (target.account for target in ledger.history.targets(record.id))
         accounts = _accounts(settings, names, options, front.environ)
         audience = _audience(settings, options, front)
-        job = _Job(ledger, record.id, accounts, settings, state, options, front, audience)
+        given = revealed(ledger.history.given(record.id) if record.rollback_of else (), front.environ)
+        job = _Job(ledger, record.id, accounts, settings, state, options, front, audience, given)
         with ExitStack() as lanes:
             lanes.enter_context(job.held())
             ledger.reopen(record.id)
+            return await _perform(job, lanes.close)
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """Which run to put back; ``said`` as `rollback.Said`, ``partial`` to do what can be done when that is not all."""
+
+    of: str
+    said: Said = field(default_factory=dict)
+    partial: bool = False
+
+
+async def roll_back(back: Return, settings: Settings, state: StateFolder, options: Options, front: Front) -> Report:
+    """Put back what a run has detached, or look what that would do, in a run of its own. Raises as `start` does."""
+    with opened_for(state, back.of) as ledger:
+        record = reversible(ledger, back.of)
+        if in_hook_of(record.id, front.environ):
+            raise InputError(f"run {record.id} is not over while its own hook runs; roll it back afterwards")
+        accounts = _accounts(settings, accounts_of(ledger, record.id), options, front.environ)
+        audience = _audience(settings, options, front)
+        given = revealed([*ledger.history.given(record.id), *back.said.values()], front.environ)
+        run_id = new_run_id(front.clock())
+        job = _Job(ledger, run_id, accounts, settings, state, options, front, audience, given)
+        with ExitStack() as lanes:
+            lanes.enter_context(job.held())
+            now = front.clock()
+            begin_rollback(ledger, run_id, record, options, said=back.said, partial=back.partial, now=now)
             return await _perform(job, lanes.close)
 
 
@@ -106,6 +137,8 @@ class _Job:
     options: Options
     front: Front
     audience: Audience
+    given: Mapping[str, str] = field(default_factory=dict)
+    """The secrets that a rollback was given by reference, by their references."""
     session: str = field(default_factory=lambda: new_run_id(time.time()))
     """Which process: ids of later ones sort behind it."""
 
@@ -162,6 +195,7 @@ async def _run(job: _Job, run_log: Log, trace: Trace | None, teller: Teller) -> 
         preview=front.preview,
         refused=partial(_refused, front, teller),
         tripped=teller.tripped,
+        secrets=job.given,
     )
     if trace:
         run.follow = trace.follow
@@ -185,6 +219,7 @@ def _audience(settings: Settings, options: Options, front: Front) -> Audience:
 
 
 def _secrets(job: _Job) -> Iterator[str]:
+    yield from job.given.values()
     for _, credentials in job.accounts.values():
         yield from known_secrets(credentials)
 

@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from runner.goal import DETACH
 from runner.model import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from runner.begin import Rules
+    from runner.goal import Goal
     from runner.history import Tab, Target
     from runner.lanes import Lane
     from runner.policy import Guards
     from runner.precheck import Findings
+    from runner.providers import Reversal
 
 
 @dataclass(frozen=True, slots=True)
 class TargetPreview:
-    """One target: how many numbers would be detached, need nothing, or are left alone and why.
+    """One target: how many numbers would be sent, need nothing, or are left alone and why.
 
     ``attached`` is how many hang there, those of the plan and all others, where that was counted.
     """
 
     account: str
     target: str | None
-    to_detach: int
-    already_detached: int
+    to_send: int
+    already: int
     protected: int
     elsewhere: int
     excluded: int
     attached: int | None
+    goal: Goal = DETACH
+    lacking: int = 0
+    """In a rollback: how many cannot be put back as things stand."""
 
     @property
     def place(self) -> str:
@@ -43,37 +49,42 @@ class TargetPreview:
     @property
     def numbers(self) -> int:
         """How many numbers of the plan it has."""
-        return self.to_detach + self.already_detached + self.protected + self.elsewhere + self.excluded
+        return self.to_send + self.already + self.protected + self.elsewhere + self.excluded + self.lacking
 
     def words(self) -> str:
         """Return what would happen to its numbers, without how many that are: ``to detach of 116 attached (99 %)``."""
         share = f" of {self.attached} attached" if self.attached is not None else ""
-        if self.attached and self.to_detach:
-            share += f" ({_percent(self.to_detach, self.attached)} %)"
+        if self.attached and self.to_send:
+            share += f" ({_percent(self.to_send, self.attached)} %)"
         others = {
-            "already detached": self.already_detached,
+            str(self.goal.already).replace("_", " "): self.already,
             "protected": self.protected,
             "attached elsewhere": self.elsewhere,
             "excluded": self.excluded,
+            "that cannot be put back": self.lacking,
         }
-        return ", ".join([f"to detach{share}", *(f"{count} {what}" for what, count in others.items() if count)])
+        return ", ".join(
+            [f"to {self.goal.verb}{share}", *(f"{count} {what}" for what, count in others.items() if count)]
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class LanePreview:
-    """One lane: detaches and about how many requests they take in all, which lasts ``seconds`` at ``rate``.
+    """One lane: numbers to send and about how many requests they take in all, which lasts ``seconds`` at ``rate``.
 
     Where the rate is ``adaptive`` that is the present one, which hardly anything has tried yet.
     """
 
     account: str
-    to_detach: int
+    to_send: int
     requests: int
     seconds: float
     rate: float
     adaptive: bool
     expires_at: float | None
     """When the account's token ends, in seconds since the epoch, where that is known."""
+    reversals: Mapping[Reversal, int] = field(default_factory=dict)
+    """How many of its numbers can be put back, and how."""
 
     def sentence(self) -> str:
         """Return the estimate in words."""
@@ -82,9 +93,18 @@ class LanePreview:
         )
         return f"about {self.requests} requests, {pace}"
 
+    def reversible(self) -> str | None:
+        """Return in words how many of its numbers a rollback could put back, and how; None where there are none."""
+        words = {"exact": "exactly as before", "new_ids": "with new ids", "none": "not possible"}
+        counts: Counter[str] = Counter()
+        for reversal, count in self.reversals.items():
+            lacks = f" (missing: {', '.join(reversal.missing)})" if reversal.missing else ""
+            counts[words[reversal.how] + lacks] += count
+        return ", ".join(f"{count} {how}" for how, count in counts.items()) or None
+
     def expiry_warning(self, now: float) -> str | None:
         """Return a warning when the token ends before the run does."""
-        if self.expires_at is None or not self.to_detach or self.expires_at >= now + self.seconds:
+        if self.expires_at is None or not self.to_send or self.expires_at >= now + self.seconds:
             return None
         left = self.expires_at - now
         when = f"ends in {left:.0f} s" if left > 0 else "has already ended"
@@ -105,11 +125,17 @@ class Preview:
     lanes: tuple[LanePreview, ...]
     blocks: tuple[str, ...]
     warnings: tuple[str, ...]
+    goal: Goal = DETACH
+
+    @property
+    def to_send(self) -> int:
+        """How many numbers something would be sent for."""
+        return sum(target.to_send for target in self.targets)
 
     @property
     def to_detach(self) -> int:
-        """How many numbers would be detached."""
-        return sum(target.to_detach for target in self.targets)
+        """How many numbers would be detached: none in a rollback."""
+        return 0 if self.goal.attached else self.to_send
 
     @property
     def seconds(self) -> float:
@@ -121,7 +147,7 @@ class Preview:
         """Return what would be done, in all."""
         planned = sum(target.numbers for target in self.targets)
         ramp = f", in {self.batches} batches" if self.batches > 1 else ""
-        return f"{self.plan}: {self.to_detach} of {planned} numbers to detach, {roughly(self.seconds)}{ramp}"
+        return f"{self.plan}: {self.to_send} of {planned} numbers to {self.goal.verb}, {roughly(self.seconds)}{ramp}"
 
 
 def foresee(
@@ -131,65 +157,70 @@ def foresee(
     findings: Mapping[str, Findings],
     rules: Rules,
     *,
+    goal: Goal,
     verify: bool,
     now: float,
 ) -> Preview:
     """Return what a run of ``plan`` would do, from what each lane's pre-check found; ``now`` is since the epoch."""
     census = {(name, target): n for name, found in findings.items() for target, n in found.census.items()}
-    targets = preview_targets([each for group in lanes.values() for each in group], tabs, census)
-    counts = {lane: sum(each.to_detach for each in targets if each.account == lane.account) for lane in lanes}
-    ahead = tuple(preview_lane(lane, count, verify=verify) for lane, count in counts.items())
+    targets = preview_targets([each for group in lanes.values() for each in group], tabs, census, goal)
+    counts = {lane: sum(each.to_send for each in targets if each.account == lane.account) for lane in lanes}
+    ahead = tuple(preview_lane(lane, count, findings[lane.account], verify=verify) for lane, count in counts.items())
     blocks = [f"{name}: {text}" for name, found in findings.items() for text in found.blocks]
     warnings = [f"{name}: {text}" for name, found in findings.items() for text in found.warnings]
-    blocks += guarded(rules.guards, targets)
+    blocks += guarded(rules.guards, targets, goal)
     blocks += filter(None, [rules.window.refuses(datetime.fromtimestamp(now, UTC))])
     warnings += filter(None, [lane.expiry_warning(now) for lane in ahead])
     batches = len(rules.guards.ramp(sum(counts.values())))
-    return Preview(plan, batches, targets, ahead, tuple(blocks), tuple(warnings))
+    return Preview(plan, batches, targets, ahead, tuple(blocks), tuple(warnings), goal)
 
 
 def preview_targets(
-    targets: Iterable[Target], tabs: Iterable[Tab], census: Mapping[tuple[str, str | None], int]
+    targets: Iterable[Target], tabs: Iterable[Tab], census: Mapping[tuple[str, str | None], int], goal: Goal
 ) -> tuple[TargetPreview, ...]:
     """Return one preview per account and target, groups of the same target added up, in plan order."""
     places = {target.no: (target.account, target.target) for target in targets}
     sums: dict[tuple[str, str | None], Counter[str]] = {place: Counter() for place in places.values()}
     for tab in tabs:
-        key = "to_detach" if tab.seen else (tab.reason if tab.state is State.SKIPPED else str(tab.state))
+        key = "to_send" if tab.seen else (tab.reason if tab.state is State.SKIPPED else str(tab.state))
         sums[places[tab.target]][key or ""] += tab.count
     return tuple(
         TargetPreview(
             *place,
-            to_detach=counts["to_detach"],
-            already_detached=counts[State.ALREADY_DETACHED],
+            to_send=counts["to_send"],
+            already=counts[goal.already],
             protected=counts["protected"],
             elsewhere=counts["attached_elsewhere"],
             excluded=counts["excluded"],
             attached=census.get(place),
+            goal=goal,
+            lacking=counts[State.PLANNED] if goal.attached else 0,
         )
         for place, counts in sums.items()
     )
 
 
-def preview_lane(lane: Lane, to_detach: int, *, verify: bool) -> LanePreview:
+def preview_lane(lane: Lane, to_send: int, found: Findings, *, verify: bool) -> LanePreview:
     """Return the estimate of a lane: its looks so far stand for those of the verification."""
     looks = lane.channel.tally.requests
-    ahead = to_detach + (looks if verify and to_detach else 0)
+    ahead = to_send + (looks - found.once if verify and to_send else 0)
     pacer = lane.channel.pacer
     rate, expires_at = pacer.rate.per_second, lane.channel.token.expires_at
-    return LanePreview(lane.account, to_detach, looks + ahead, ahead / rate, rate, pacer.adaptive, expires_at)
+    return LanePreview(
+        lane.account, to_send, looks + ahead, ahead / rate, rate, pacer.adaptive, expires_at, dict(found.reversals)
+    )
 
 
-def guarded(guards: Guards, targets: Iterable[TargetPreview]) -> list[str]:
+def guarded(guards: Guards, targets: Iterable[TargetPreview], goal: Goal) -> list[str]:
     """Return why the guards forbid a run that would do what ``targets`` say."""
     targets = list(targets)
-    total = sum(target.to_detach for target in targets)
+    total = sum(target.to_send for target in targets)
     refusals = []
     if total > guards.max_numbers:
-        refusals.append(f"{total} numbers would be detached, and guards.max_numbers is {guards.max_numbers}")
+        refusals.append(f"{total} numbers would be {goal.participle}, and guards.max_numbers is {guards.max_numbers}")
     for target in targets:
         if guards.needs_census and target.attached is not None:
-            refusals += filter(None, [guards.refuse(target.place, target.to_detach, target.attached)])
+            refusals += filter(None, [guards.refuse(target.place, target.to_send, target.attached)])
     return refusals
 
 

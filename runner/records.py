@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from runner.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from runner.model import Confirmation, Fault, Outcome, State
 
@@ -57,7 +57,7 @@ class ItemRecord(NamedTuple):
     number: str
     state: State
     seen_attached: bool
-    """Whether the newest pre-check saw it attached to its target."""
+    """Whether the newest pre-check saw that something has to be sent for it."""
     confirmed_by: Confirmation | None = None
     reason: str | None = None
     fault: Fault | None = None
@@ -85,7 +85,8 @@ class LaneRecord:
 class NewTarget:
     """One group of a plan; ``numbers`` is null for all that is attached when the pre-check looks.
 
-    The numbers of an ``excluded`` group are left alone from the start.
+    The numbers of an ``excluded`` group are left alone from the start. In a rollback ``befores`` says of each number
+    where it is put back.
     """
 
     account: str
@@ -94,6 +95,7 @@ class NewTarget:
     numbers: Collection[str] | None
     if_missing: bool = False
     excluded: bool = False
+    befores: Collection[Mapping[str, Any]] | None = None
 
 
 class Attempt(NamedTuple):

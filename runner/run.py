@@ -1,4 +1,4 @@
-"""One run from its beginning to its report: pre-check, confirm, detach, verify, report."""
+"""One run from its beginning to its report: pre-check, confirm, send, verify, report."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING
 from runner.attending import Attendant
 from runner.begin import leave_alone
 from runner.bounds import bounded
+from runner.detaching import Detaching
 from runner.errors import LedgerError, RecordingFailed, RequestError, StepRefused, first_of
-from runner.execute import Execution, Feed
 from runner.journal import Journal
 from runner.lanes import PatientReads, Stop
 from runner.ledgerfile import LedgerFile
 from runner.model import OPEN, TROUBLED, Pending
 from runner.narrating import Narrator
 from runner.opening import open_lane
-from runner.precheck import Findings, Precheck, expand
+from runner.precheck import Findings
 from runner.preview import Preview, foresee
 from runner.report import fold
+from runner.restoring import Restoring
 from runner.verify import Verification
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from runner.model import Item, Outcome
     from runner.policy import RetryPolicy
     from runner.progress import Progress
-    from runner.records import Attempt, Ending
+    from runner.records import Attempt, Ending, RunRecord
     from runner.report import Report
 
 
@@ -66,12 +67,15 @@ class Run:
     targets: dict[str, list[Target]] = field(default_factory=dict)
     signal: int | None = None
     notes: list[str] = field(default_factory=list)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """The values of what was given by reference for a rollback."""
     failures: int = 0
     finished: int = 0
     believed: set[int] = field(default_factory=set)
     """Items whose still being attached was verified with all patience in this process."""
 
     narrator: Narrator = field(init=False)
+    stages: Detaching | Restoring = field(init=False)
 
     def __post_init__(self) -> None:
         self.narrator = Narrator(self.log, self.progress)
@@ -82,7 +86,9 @@ class Run:
         Raises RecordingFailed when the ledger fails on the way: then nothing more is sent.
         """
         journal = Journal(self.ledger, self.run_id, self.session)
-        self.narrator.started(self.ledger.history.run(self.run_id))
+        record = self.ledger.history.run(self.run_id)
+        self.stages = self._stages(journal, record)
+        self.narrator.started(record)
         try:
             ending = await self._engage(journal)
             self.ledger.finish(self.run_id, self.clock(), ending, self.signal, self.notes)
@@ -93,6 +99,13 @@ class Run:
             journal.close()
         self.log.info("run.finished", status=report.status, exit_code=report.exit_code, **report.totals)
         return report
+
+    def _stages(self, journal: Journal, record: RunRecord) -> Detaching | Restoring:
+        if record.rollback_of is not None:
+            return Restoring(journal, self.rules, self.log, self.clock, self.secrets)
+        targets = enumerate(self.ledger.history.targets(self.run_id))
+        said = {target.no: self.rules.reattach.get(place, {}) for place, target in targets}
+        return Detaching(journal, self.rules, self.log, self.clock, said)
 
     def _failure(self, error: BaseException) -> BaseException:
         if isinstance(error, LedgerError) and not isinstance(error, StepRefused):
@@ -142,10 +155,10 @@ class Run:
             if seen.blocks or self._interrupted():
                 return self._held_back()
             if not self.options.dry_run:
-                if seen.to_detach and (refused := await self.refused(seen)):
+                if seen.to_send and (refused := await self.refused(seen)):
                     self.notes.append(f"nothing was sent: {refused}")
                     return self._held_back()
-                await self._detach(journal, seen)
+                await self._send(journal, seen)
         return self._ending("stopped" if any(lane.stopped for lane in self.lanes.values()) else "finished")
 
     def _held_back(self) -> Ending:
@@ -170,6 +183,7 @@ class Run:
                 policy=self.policy,
                 options=self.options,
                 clock=self.clock,
+                secrets=tuple(self.secrets.values()),
             )
             lane.on_stop, lane.on_throttle = self._lane_stopped, self.narrator.throttled
             self.follow(stack, lane)
@@ -191,39 +205,38 @@ class Run:
     async def _precheck(self, journal: Journal) -> Preview:
         self.progress.phase("pre-check")
         findings = {name: Findings() for name in self.lanes}
-        await self._each_lane(lambda lane: self._look(lane, journal, findings[lane.account], expand_only=True))
+        await self._each_lane(lambda lane: self._look(lane, findings[lane.account], expand_only=True))
         await journal.call(leave_alone, self.ledger, self.run_id, self.rules, self.clock())
-        await self._each_lane(lambda lane: self._look(lane, journal, findings[lane.account], expand_only=False))
+        await self._each_lane(lambda lane: self._look(lane, findings[lane.account], expand_only=False))
         tabs = await journal.call(self.ledger.history.tabs, self.run_id)
         lanes = {lane: self.targets[name] for name, lane in self.lanes.items()}
         plan = self.ledger.history.run(self.run_id).plan_name
-        seen = foresee(plan, lanes, tabs, findings, self.rules, verify=self.options.verify, now=self.clock())
+        seen = foresee(
+            plan, lanes, tabs, findings, self.rules, goal=self.stages.goal, verify=self.options.verify, now=self.clock()
+        )
         self.notes += [*seen.blocks, *seen.warnings]
         self.narrator.prechecked(seen)
         return seen
 
-    async def _look(self, lane: Lane, journal: Journal, findings: Findings, *, expand_only: bool) -> None:
-        reader = lane.spec.reader(PatientReads(lane))
-        targets = self.targets[lane.account]
+    async def _look(self, lane: Lane, findings: Findings, *, expand_only: bool) -> None:
+        reads, targets = PatientReads(lane), self.targets[lane.account]
         states = OPEN | TROUBLED if self.options.retry_failed else OPEN
         try:
             if expand_only:
-                await expand(reader, journal, targets, everywhere=lane.spec.everywhere)
+                await self.stages.expand(lane, reads, targets)
             elif not findings.blocks:
-                census = self.rules.guards.needs_census or lane.spec.counts
-                precheck = Precheck(reader, journal, self.rules.guards, self.clock, findings, census=census)
-                await precheck.look(targets, states, everywhere=lane.spec.everywhere)
+                await self.stages.look(lane, reads, targets, states, findings)
         except RequestError as error:
             if not self.signal:
                 findings.blocks.append(f"the pre-check failed, and a failed read is no evidence: {error}")
 
-    async def _detach(self, journal: Journal, seen: Preview) -> None:
+    async def _send(self, journal: Journal, seen: Preview) -> None:
         self.narrator.sending(seen)
         self.failures, self.finished = await journal.call(self.ledger.history.score, self.run_id)
-        after, ends = 0, await journal.call(self._batches, seen.to_detach)
+        after, ends = 0, await journal.call(self._batches, seen.to_send)
         for batch, upto in enumerate(ends, 1):
-            self.progress.phase("detaching" if len(ends) == 1 else f"batch {batch} of {len(ends)}")
-            await self._each_lane(partial(self._execute, journal, after, upto))
+            self.progress.phase(self.stages.goal.doing if len(ends) == 1 else f"batch {batch} of {len(ends)}")
+            await self._each_lane(partial(self._execute, after, upto))
             await self._verify(journal)
             after = upto
             if all(lane.stopped for lane in self.lanes.values()):
@@ -236,12 +249,10 @@ class Run:
         ends = itertools.accumulate(self.rules.guards.ramp(total))
         return [self.ledger.history.position(self.run_id, end, seen=True) for end in ends]
 
-    async def _execute(self, journal: Journal, after: int, upto: int, lane: Lane) -> None:
-        if lane.stopped:
-            return
-        feed = Feed(journal, lane, {each.no: each.target for each in self.targets[lane.account]}, after, upto)
-        detacher = lane.spec.detacher(lane.channel)
-        await Execution(lane, detacher, journal, self.log, self.clock, partial(self._settled, lane)).run(feed)
+    async def _execute(self, after: int, upto: int, lane: Lane) -> None:
+        if not lane.stopped:
+            settled = partial(self._settled, lane)
+            await self.stages.execute(lane, self.targets[lane.account], (after, upto), settled)
 
     async def _verify(self, journal: Journal) -> None:
         if not self.options.verify or self.options.dry_run:
@@ -253,14 +264,15 @@ class Run:
     async def _verify_lane(self, lane: Lane, journal: Journal) -> None:
         if lane.stopped and not lane.stopped.leaves_time_to_look:
             return
-        reader = lane.spec.reader(PatientReads(lane, outlast=True))
+        reads, targets, goal = PatientReads(lane, outlast=True), self.targets[lane.account], self.stages.goal
+        reader = await self.stages.reader(lane, reads, targets)
 
         def changed(target: str | None, standing: Standing, outcome: Outcome) -> None:
             self.narrator.settled(lane, target, standing.number, outcome, was=standing.state)
             self.failures += (outcome.state in TROUBLED) - (standing.state in TROUBLED)
 
-        verification = Verification(lane, reader, journal, self.clock, changed=changed, believed=self.believed)
-        if unverified := await verification.run(self.targets[lane.account]):
+        verification = Verification(lane, reader, journal, self.clock, goal, changed=changed, believed=self.believed)
+        if unverified := await verification.run(targets):
             self.notes.append(unverified)
             self.log.warning("verification.incomplete", account=lane.account, error=unverified)
         await journal.flush()

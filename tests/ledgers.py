@@ -9,12 +9,13 @@ from reporting import RUN
 
 from runner.model import (
     STEPS,
+    AlreadyAttached,
     AlreadyDetached,
-    Attached,
     Detached,
     Failed,
     Fault,
     Pending,
+    Reattached,
     Skipped,
     State,
     Unknown,
@@ -27,6 +28,8 @@ OUTCOMES = {
     State.PLANNED: Pending(),
     State.DETACHED: Detached("response"),
     State.ALREADY_DETACHED: AlreadyDetached(),
+    State.REATTACHED: Reattached("response"),
+    State.ALREADY_ATTACHED: AlreadyAttached(),
     State.SKIPPED: Skipped("protected"),
     State.FAILED: Failed(FAULT),
     State.UNKNOWN: Unknown(FAULT),
@@ -57,7 +60,7 @@ def attempt(item, fault=None, at=1.0):
 
 def see(ledger, *items):
     """Let a pre-check see these items attached."""
-    ledger.saw([(item, Attached({"id": item})) for item in items], ())
+    ledger.saw([(item, {"id": item}) for item in items], ())
 
 
 def claim(ledger, *, run="run-1", account=ACCOUNT, after=0, upto=1 << 62, most=1000):

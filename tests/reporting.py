@@ -38,7 +38,7 @@ BOOM = Fault("unexpected_answer", "the provider answered 500", 500)
 def item(state=State.DETACHED, **fields):
     """Make one record; detached ones are confirmed by the response, troubled ones have a fault."""
     known = {"account": "unpod-main", "provider": "unpod", "target": "sales-bridge", "number": "+14155550101"}
-    if state is State.DETACHED:
+    if state in {State.DETACHED, State.REATTACHED}:
         known |= {"confirmed_by": "response", "attempts": 1, "finished_at": STARTED + 1, "before": {"id": 7}}
     if state in {State.FAILED, State.UNKNOWN}:
         known |= {"fault": BOOM, "attempts": 3, "finished_at": STARTED + 2}

@@ -228,6 +228,7 @@ def test_tabs_are_counted_anew_once_a_run_goes_on(ledger, history):
 GIVEN = {
     "run_id": "run-1",
     "target": 1,
+    "targets": [1],
     "item": 1 << SHIFT,
     "items": [1 << SHIFT],
     "states": list(State),

@@ -34,12 +34,12 @@ from ledgers import (
 )
 
 from runner.errors import LedgerError, StepRefused
+from runner.goal import DETACH
 from runner.ledger import Ledger
 from runner.ledgerfile import LedgerFile
 from runner.model import (
     STEPS,
     AlreadyDetached,
-    Attached,
     Detached,
     Failed,
     Fault,
@@ -48,7 +48,7 @@ from runner.model import (
     State,
     Unknown,
 )
-from runner.precheck import gone_after_attempt
+from runner.precheck import settled_by
 from runner.records import Lease, NewTarget, Settled
 from runner.tally import Tally
 
@@ -116,7 +116,7 @@ def test_what_a_look_sees_gone_may_always_be_settled(ledger, state, errors):
     lead(ledger, item, state)
     ledger.record([attempt(item, error) for error in errors], ())
     (standing,) = ledger.history.items_of(1, {state})
-    outcome = gone_after_attempt(standing, Gone())
+    outcome = settled_by(DETACH, standing, Gone())
     settle(ledger, item, outcome)
     certain = state is not State.IN_FLIGHT  # what a process that died sent last may not have been recorded
     assert states(ledger) == [State.ALREADY_DETACHED if errors == [REFUSED] and certain else State.DETACHED]
@@ -136,7 +136,7 @@ def test_nothing_is_sent_that_no_look_saw_attached(ledger, state):
     (item,) = begin(ledger, group(1))
     lead(ledger, item, state)
     assert claim(ledger) == []
-    with raw(ledger) as db, pytest.raises(sqlite3.IntegrityError, match="saw attached"):
+    with raw(ledger) as db, pytest.raises(sqlite3.IntegrityError, match="saw to need it"):
         db.execute("UPDATE item SET state = 'in_flight'")
     see(ledger, item)
     assert claim(ledger) == [item]
@@ -231,11 +231,9 @@ def test_a_pre_check_keeps_what_it_saw_and_what_it_settled(ledger):
     """Items seen attached keep what was seen; the others are settled in the same transaction, or nothing is."""
     seen, gone, left = begin(ledger, group(3))
     with pytest.raises(StepRefused):
-        ledger.saw([(seen, Attached({"id": 7}))], [Settled(gone, Failed(FAULT), 4.0)])
+        ledger.saw([(seen, {"id": 7})], [Settled(gone, Failed(FAULT), 4.0)])
     assert [item.before for item in ledger.history.items("run-1")] == [None] * 3
-    ledger.saw(
-        [(seen, Attached({"id": 7}))], [Settled(gone, AlreadyDetached("unknown_to_account"), 4.0, verified=True)]
-    )
+    ledger.saw([(seen, {"id": 7})], [Settled(gone, AlreadyDetached("unknown_to_account"), 4.0, verified=True)])
     first, second, third = ledger.history.items("run-1")
     assert (first.before, first.seen_attached, first.state, first.id) == ({"id": 7}, True, State.PLANNED, seen)
     assert (second.state, second.reason, second.finished_at, second.verified) == (
@@ -422,11 +420,11 @@ def test_an_older_ledger_stays_readable_when_it_is_opened_again(path):
 def test_a_newer_ledger_is_left_alone(path):
     """A file of a later version is refused with the mend, and not touched."""
     with closing(Ledger(path)) as ledger, raw(ledger) as db:
-        db.execute("PRAGMA user_version = 2")
-    with pytest.raises(LedgerError, match=r"newer teardown \(version 2\).*--state-dir"):
+        db.execute("PRAGMA user_version = 3")
+    with pytest.raises(LedgerError, match=r"newer teardown \(version 3\).*--state-dir"):
         Ledger(path)
     with closing(sqlite3.connect(path)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (2,)
+        assert db.execute("PRAGMA user_version").fetchone() == (3,)
 
 
 def test_a_file_that_is_no_ledger_is_refused(path):

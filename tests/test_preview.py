@@ -8,7 +8,7 @@ from runner.preview import LanePreview, Preview, TargetPreview, roughly
 
 def target(name="sales", to_detach=0, attached=None, **others):
     """A target of one account."""
-    counts = dict.fromkeys(("already_detached", "protected", "elsewhere", "excluded"), 0) | others
+    counts = dict.fromkeys(("already", "protected", "elsewhere", "excluded"), 0) | others
     return TargetPreview("unpod-main", name, to_detach, attached=attached, **counts)
 
 
@@ -24,7 +24,7 @@ def lane(account, seconds):
         (target(to_detach=1, attached=3), "to detach of 3 attached (33.3 %)"),
         (target(to_detach=9_999, attached=10_000), "to detach of 10000 attached (99.9 %)"),
         (target(to_detach=4, attached=4), "to detach of 4 attached (100 %)"),
-        (target(attached=0, already_detached=2), "to detach of 0 attached, 2 already detached"),
+        (target(attached=0, already=2), "to detach of 0 attached, 2 already detached"),
         (target(protected=1, elsewhere=2, excluded=3), "to detach, 1 protected, 2 attached elsewhere, 3 excluded"),
     ],
 )

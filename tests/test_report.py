@@ -16,15 +16,26 @@ from runner.report.fold import OUTCOMES
 SCHEMA = Draft202012Validator(report.json_schema())
 ENDINGS = [None, "finished", "blocked", "stopped", "interrupted"]
 
-items = st.lists(st.builds(item, st.sampled_from(list(State)), seen_attached=st.booleans()), max_size=12)
+RETURNS = {State.REATTACHED, State.ALREADY_ATTACHED}
+goals = st.sampled_from([(None, sorted(set(State) - RETURNS)), ("run-0", sorted(set(State)))])
+"""What a run puts back, and the states that its items may have."""
+
+
+def items(states):
+    """Some items in any of these states."""
+    return st.lists(st.builds(item, st.sampled_from(states), seen_attached=st.booleans()), max_size=12)
+
+
+stories = goals.flatmap(lambda goal: st.tuples(items(goal[1]), st.just(goal[0])))
 runs = st.fixed_dictionaries({"ending": st.sampled_from(ENDINGS), "dry_run": st.booleans()})
 
 
-@given(items, runs, st.sampled_from([None, 2, 15]))
-def test_every_run_gives_a_valid_report_whose_counts_add_up(entries, run, signal):
+@given(stories, runs, st.sampled_from([None, 2, 15]))
+def test_every_run_gives_a_valid_report_whose_counts_add_up(story, run, signal):
     """Whatever the ledger holds, the report fits its schema and every item is counted exactly once."""
     finished = None if run["ending"] is None else RUN.finished_at
-    made = fold(*entries, **run, signal=signal, finished_at=finished)
+    entries, rollback_of = story
+    made = fold(*entries, **run, signal=signal, finished_at=finished, rollback_of=rollback_of)
     written = json.loads(text(made, "json"))
     SCHEMA.validate(written)
     planned = written["totals"].pop("planned")
@@ -33,10 +44,11 @@ def test_every_run_gives_a_valid_report_whose_counts_add_up(entries, run, signal
     assert {name: outcomes.count(name) for name in written["totals"]} == written["totals"]
 
 
-@given(items, runs, st.sampled_from([2, 15]))
-def test_exit_code_follows_from_what_the_report_shows(entries, run, signal):
+@given(stories, runs, st.sampled_from([2, 15]))
+def test_exit_code_follows_from_what_the_report_shows(story, run, signal):
     """Exit 0 is given only where nothing failed, is unknown or, outside a dry run, pending."""
-    made = fold(*entries, **run, signal=signal)
+    entries, rollback_of = story
+    made = fold(*entries, **run, signal=signal, rollback_of=rollback_of)
     left = sum(made.totals[name] for name in ("pending", "failed", "unknown"))
     if run["ending"] not in {None, "blocked"} and not run["dry_run"]:
         assert (made.exit_code == 0) == (left == 0)

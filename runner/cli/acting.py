@@ -1,4 +1,4 @@
-"""``check``, ``run`` and ``resume``: the commands that make a run."""
+"""``check``, ``run``, ``resume`` and ``rollback``: the commands that make a run or go on with one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli.completing import places, rates, run_ids
-from runner.cli.options import AccountRate, Duration, World, global_options
+from runner.cli.options import AccountRate, Duration, PlaceValue, World, global_options
 from runner.cli.streams import give_up_stdout, whole_stdout
 from runner.errors import InputError
 
@@ -91,6 +91,32 @@ def check_command(world: World, /, plan: str, **given: Any) -> int:
 def run_command(world: World, /, plan: str, **given: Any) -> int:
     """Check PLAN against the provider, detach its numbers, verify, and report."""
     return _act(world, given, plan)
+
+
+@click.command("rollback")
+@click.argument("run_id", shell_complete=run_ids("any"))
+@click.option(
+    "--reattach",
+    "said",
+    type=PlaceValue(),
+    multiple=True,
+    help="ACCOUNT[/TARGET]:KEY=VALUE: what the run did not see and a rollback needs.",
+)
+@click.option("--partial", is_flag=True, help="Put back what can be put back, when that is not all of it.")
+@_options(_sending, click.option("--dry-run", is_flag=True, help="Only look what would be put back, and how."))
+@_options(_selection, _pace, _output, global_options)
+@click.pass_obj
+def rollback_command(world: World, /, run_id: str, **given: Any) -> int:
+    """Put back what a run detached, and only that, in a run of its own."""
+    from runner.operate import Return, roll_back
+
+    settings, state, options = world.settings(), world.state(), _options_of(given)
+    said: dict[str, dict[str, Any]] = {}
+    for place, key, value in given["said"]:
+        said.setdefault(place, {})[key] = value
+    back = Return(run_id, said, partial=given["partial"])
+    _check_terminal(given)
+    return _report(world, given, lambda front: roll_back(back, settings, state, options, front))
 
 
 @click.command("resume")

@@ -24,15 +24,27 @@ def describe(seen: Preview, say: Callable[[str], None]) -> None:
     say(seen.sentence())
     shown, rest = seen.targets[:_SHOWN], seen.targets[_SHOWN:]
     name = max((len(target.place) for target in shown), default=0)
-    count = max((len(str(target.to_detach)) for target in shown), default=0)
+    count = max((len(str(target.to_send)) for target in shown), default=0)
     for target in shown:
-        say(f"  {target.place:<{name}}  {target.to_detach:>{count}} {target.words()}")
+        say(f"  {target.place:<{name}}  {target.to_send:>{count}} {target.words()}")
     if rest:
-        say(f"  and {len(rest)} more targets: {sum(target.to_detach for target in rest)} to detach")
-    busy = [lane for lane in seen.lanes if lane.to_detach]
+        say(f"  and {len(rest)} more targets: {sum(target.to_send for target in rest)} to {seen.goal.verb}")
+    busy = [lane for lane in seen.lanes if lane.to_send]
     name = max((len(lane.account) for lane in busy), default=0)
     for lane in busy:
         say(f"  {lane.account:<{name}}  {lane.sentence()}")
+    for lane in busy:
+        if way_back := lane.reversible():
+            say(f"  {lane.account:<{name}}  {'back' if seen.goal.attached else 'rollback'}: {way_back}")
+
+
+def _way_back(seen: Preview) -> str:
+    """Say how many of the numbers to detach a rollback could put back."""
+    lost = sum(count for lane in seen.lanes for reversal, count in lane.reversals.items() if reversal.how == "none")
+    if not lost:
+        return "`teardown rollback` can put back what is detached."
+    back = f"can put back {seen.to_send - lost:,} of these" if lost < seen.to_send else "can put none of these back"
+    return f"As things stand, `teardown rollback` {back}; what is missing is said above."
 
 
 class Prompt:
@@ -42,13 +54,15 @@ class Prompt:
 
     async def ask(self, seen: Preview) -> bool:
         """Return whether the answer is yes, or for many numbers the name of the plan."""
-        count = "1 number" if seen.to_detach == 1 else f"{seen.to_detach} numbers"
-        click.echo("Nothing here puts a number back; the report will keep what that needs.", err=True)
-        if seen.to_detach <= _MANY:
-            answer = await self._asked(f"Detach {count}? Their calls stop at once. [y/N] ")
+        count = "1 number" if seen.to_send == 1 else f"{seen.to_send} numbers"
+        question = f"Put {count} back?" if seen.goal.attached else f"Detach {count}? Their calls stop at once."
+        if not seen.goal.attached:
+            click.echo(_way_back(seen), err=True)
+        if seen.to_send <= _MANY:
+            answer = await self._asked(f"{question} [y/N] ")
             return answer.lower() in {"y", "yes"}
         name = plain(seen.plan)
-        answer = await self._asked(f"Detach {count}? Their calls stop at once.\nType {name} to go on: ")
+        answer = await self._asked(f"{question}\nType {name} to go on: ")
         if answer and answer != name:
             click.echo(f"{plain(answer)!r} is not the plan's name, {name}.", err=True)
         return answer == name

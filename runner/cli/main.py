@@ -23,6 +23,7 @@ _COMMANDS = {
     "check": "acting",
     "run": "acting",
     "resume": "acting",
+    "rollback": "acting",
     "pause": "steering",
     "unpause": "steering",
     "stop": "steering",

@@ -152,3 +152,19 @@ class AccountRate(click.ParamType["tuple[str, AnyRate]"]):
             return account, parse_rate(rate)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class PlaceValue(click.ParamType["tuple[str, str, str | int]"]):
+    """``ACCOUNT[/TARGET]:KEY=VALUE``."""
+
+    name = "place:key=value"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str, str | int]:
+        """Return place, key and value; digits alone are a whole number."""
+        left, equals, text = str(value).partition("=")
+        place, colon, key = left.rpartition(":")
+        if not (place and colon and key and equals and text):
+            self.fail(f"{value!r} is not ACCOUNT[/TARGET]:KEY=VALUE, like unpod-main:provider_config_id=42", param, ctx)
+        return place, key, int(text) if text.isdecimal() else text

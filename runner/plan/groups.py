@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runner.config import PROVIDERS
+from runner.config.reattach import misfits
 from runner.document import Mapping, Node, Page, quoted
 from runner.document.schema import free, nearest, typed, validate
 from runner.e164 import NumberList
@@ -45,6 +46,8 @@ class Groups:
             GroupFile, node, self._page, "a group", free(node, self._page, "reattach", typed) | {"numbers": None}
         )
         owned = self._owned(node, file) if file else None
+        if file and owned:
+            self._check_reattach(node, owned[1], file)
         target, everywhere = ((owned[0], owned[2]), PROVIDERS[owned[1]].everywhere) if owned else (None, False)
         listing = self._numbers.read(node, target, everywhere=everywhere)
         return (self._group(node, file, owned, listing) if file and owned else None), listing.digest
@@ -58,6 +61,12 @@ class Groups:
             return None
         self._warn_without_config(node, account, provider)
         return account, provider, target
+
+    def _check_reattach(self, node: Mapping, provider: str, file: GroupFile) -> None:
+        said = node.get("reattach")
+        for key, sentence in misfits(provider, file.reattach):
+            spot = said.get(key) if isinstance(said, Mapping) else None
+            self._page.problem(spot or node, sentence)
 
     def _group(self, node: Mapping, file: GroupFile, owned: Owned, listing: Listing) -> Group:
         account, provider, target = owned

@@ -2,7 +2,7 @@
 
 A provider is a module that has ``SPEC``, registered under the entry point group ``teardown.providers``. It looks in
 bulk (`survey`), finds what a survey did not see (`trace`), looks at one number (`look`) and detaches one (`detach`).
-Nothing here repeats a request or waits: the lane does that.
+One that can put numbers back says so in `Reattaching`. Nothing here repeats a request or waits: the lane does that.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from runner.errors import InputError, UnexpectedAnswer
+from runner.providers.reattaching import REATTACH, Attacher, Before, Reattaching, Reversal, Surroundings, given
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from runner.config import Account
     from runner.model import Seen
     from runner.transport import Reply
+
+__all__ = ["REATTACH", "Attacher", "Before", "Reattaching", "Reversal", "Surroundings", "given"]
 
 T = TypeVar("T")
 
@@ -114,6 +117,14 @@ class Spec:
     """Whether a detach takes a number off all targets of its account at once."""
     counts: bool = False
     """Whether a survey sees all of a target anyway, so that a census costs nothing."""
+    reattaching: Reattaching | None = None
+    """How it puts numbers back; null where it cannot."""
+
+    def reversal(self, before: Before) -> Reversal:
+        """Return whether a number can be put back."""
+        if self.reattaching is None:
+            return Reversal("none", (f"{self.title} cannot attach numbers",))
+        return self.reattaching.reversal(before)
 
     def base_url(self, account: Account) -> str:
         """Return where the account's paths begin, whether or not its ``base_url`` names the root already."""

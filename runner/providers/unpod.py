@@ -14,23 +14,25 @@ from urllib.parse import quote
 from runner.errors import Refused, UnexpectedAnswer
 from runner.model import Attached, Elsewhere, Gone
 from runner.paging import Page, read_all
-from runner.providers import NumberSeen, Spec, TargetSeen, canonical, expect
+from runner.providers import NumberSeen, Reattaching, Reversal, Spec, TargetSeen, canonical, expect, given
 from runner.sharing import Shared
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
     from runner.config import Account
     from runner.model import Seen
-    from runner.providers import Http, Reads, Sight, Wanted
+    from runner.providers import Before, Http, Reads, Sight, Wanted
     from runner.transport import Reply
 
 _BRIDGES = "/telephony/bridges/"
 _NUMBERS = "/telephony/numbers/"
 _PAGE_SIZE = 100
 _OK = 200
+_CREATED = 201
 _NOT_FOUND = 404
 _BUSINESS_ERROR = 206
+_CONFIG = "provider_config_id"
 _FREE_STATES = frozenset({"UNASSIGNED", "NOT_ASSIGNED", "CLOSED"})
 
 Row = dict[str, Any]
@@ -120,7 +122,7 @@ class UnpodReader:
 
 
 class Unpod(UnpodReader):
-    """Looks, and detaches."""
+    """Looks, detaches, and puts back."""
 
     def __init__(self, http: Http) -> None:
         super().__init__(http)
@@ -129,10 +131,22 @@ class Unpod(UnpodReader):
     async def detach(self, target: str | None, number: str) -> None:
         """POST disconnect-provider; success is a 200 whose body names the bridge that was asked for."""
         path = _path(target) + "disconnect-provider/"
-        data = await self._http.post(path, _object, {"phone_number": number})
-        named = data.get("phone_number", number)
-        if data.get("bridge_slug") != target or (named != number and canonical(named) != number):
-            raise UnexpectedAnswer("the success that was answered names another bridge or number", code="bad_answer")
+        _agree(await self._http.post(path, _object, {"phone_number": number}), target, number)
+
+    async def attach(self, numbers: Sequence[str], before: Before) -> int:
+        """POST connect-provider for the one number; success is a 200 or 201 that names bridge and number."""
+        (number,) = numbers
+        body = {"provider_config_id": given(before, _CONFIG), "phone_number": number}
+        path = _path(before["bridge"]) + "connect-provider/"
+        status, data = await self._http.post(path, _made, body)
+        _agree(data, before["bridge"], number)
+        return status
+
+
+def _agree(data: Row, target: str | None, number: str) -> None:
+    named = data.get("phone_number", number)
+    if data.get("bridge_slug") != target or (named != number and canonical(named) != number):
+        raise UnexpectedAnswer("the success that was answered names another bridge or number", code="bad_answer")
 
 
 @lru_cache(maxsize=256)
@@ -140,11 +154,11 @@ def _path(slug: str | None) -> str:
     return f"{_BRIDGES}{quote(slug or '', safe='')}/"
 
 
-def _data(reply: Reply, kind: type) -> Any:
+def _data(reply: Reply, kind: type, success: Collection[int] = (_OK,)) -> Any:
     """Return ``data`` of the documented success; Refused for a 206, UnexpectedAnswer for everything else."""
     if reply.status == _BUSINESS_ERROR:
         raise Refused(reply.message or "HTTP 206", status=reply.status)
-    if reply.status != _OK:
+    if reply.status not in success:
         raise UnexpectedAnswer(f"HTTP {reply.status} is no documented answer", status=reply.status)
     return expect(reply.body, kind, "data")
 
@@ -152,6 +166,10 @@ def _data(reply: Reply, kind: type) -> Any:
 def _object(reply: Reply) -> Row:
     data: Row = _data(reply, dict)
     return data
+
+
+def _made(reply: Reply) -> tuple[int, Row]:
+    return reply.status, _data(reply, dict, (_OK, _CREATED))
 
 
 def _rows(reply: Reply, slug: str | None) -> list[tuple[str, Row]]:
@@ -207,7 +225,7 @@ def _seen(slug: str | None, row: Row | None) -> Seen:
         "assignment_id": row.get("id"),
         "number_id": row.get("number_id"),
         "state": row.get("state"),
-        "provider_config_id": configuration.get("id") if isinstance(configuration, dict) else None,
+        _CONFIG: configuration.get("id") if isinstance(configuration, dict) else None,
     }
     return Attached({key: value for key, value in before.items() if value is not None})
 
@@ -218,6 +236,20 @@ def _traced(slug: str | None, number: str, places: Mapping[str, Row], known: set
     if places:
         return Elsewhere(", ".join(places))
     return Gone("unknown_to_account" if known is not None and number not in known else None)
+
+
+def _reversal(before: Before) -> Reversal:
+    return Reversal("exact") if given(before, _CONFIG) is not None else Reversal("none", (_CONFIG,))
+
+
+def _elsewhere(before: Before, seen: Before) -> str | None:
+    """Return through what other provider configuration a number is on its bridge, where both are known."""
+    if seen["bridge"] != before["bridge"]:
+        return str(seen["bridge"])
+    then, now = given(before, _CONFIG), seen.get(_CONFIG)
+    if then is None or now is None or then == now:
+        return None
+    return f"{seen['bridge']}, through provider configuration {now} in place of {then}"
 
 
 def _authorize(account: Account, token: str) -> Mapping[str, str]:
@@ -234,9 +266,10 @@ SPEC = Spec(
     title="Unpod voice bridges",
     target_key="bridge",
     root="/api/v2/platform",
-    abilities=("check", "detach", "verify"),
+    abilities=("check", "detach", "verify", "rollback"),
     reader=UnpodReader,
     detacher=Unpod,
     authorize=_authorize,
     counts=True,
+    reattaching=Reattaching(Unpod, _reversal, _elsewhere, frozenset({_CONFIG})),
 )

@@ -13,19 +13,21 @@ from typing import TYPE_CHECKING, Any
 from runner.errors import Refused, UnexpectedAnswer
 from runner.model import Attached, Elsewhere, Gone
 from runner.paging import Page, read_all
-from runner.providers import NumberSeen, Spec, TargetSeen, canonical, expect
+from runner.providers import NumberSeen, Reattaching, Spec, TargetSeen, canonical, expect
+from runner.providers.videosdk_gateways import KEYS, bundle, elsewhere, read_inventory, reversal, settings, wanted_pair
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
     from runner.config import Account
     from runner.model import Seen
-    from runner.providers import Http, Reads, Sight, Wanted
+    from runner.providers import Before, Http, Reads, Sight, Wanted
     from runner.transport import Reply
 
 _NUMBERS = "/phone-numbers"
 _PAGE_SIZE = 100
 _OK = 200
+_CREATED = 201
 _NOT_FOUND = 404
 
 Row = dict[str, Any]
@@ -94,7 +96,7 @@ class VideoSDKReader:
 
 
 class VideoSDK(VideoSDKReader):
-    """Looks, and detaches."""
+    """Looks, detaches, and puts back."""
 
     def __init__(self, http: Http) -> None:
         super().__init__(http)
@@ -106,11 +108,33 @@ class VideoSDK(VideoSDKReader):
         if _number(body) != number:
             raise UnexpectedAnswer("the success that was answered names another number", code="bad_answer")
 
+    async def attach(self, numbers: Sequence[str], before: Before) -> int:
+        """POST create: a new pair for all of the numbers, or nothing; its success may name them, and then all of them.
+
+        Documented are only the beginning of its message, and neither 200 nor 201.
+        """
+        return await self._http.post(_NUMBERS, partial(_made, numbers=numbers), wanted_pair(list(numbers), before))
+
 
 def _body(reply: Reply, kind: type) -> Any:
     if reply.status != _OK:
         raise UnexpectedAnswer(f"HTTP {reply.status} is no documented answer", status=reply.status)
     return expect(reply.body, kind)
+
+
+def _made(reply: Reply, numbers: Sequence[str]) -> int:
+    """Return the status of a success."""
+    if reply.status not in (_OK, _CREATED):
+        raise UnexpectedAnswer(f"HTTP {reply.status} is no documented answer", status=reply.status)
+    expect(reply.body, str, "message")
+    named = reply.body.get("phoneNumbers")
+    if isinstance(named, list) and not set(numbers) <= set(map(_named, named)):
+        raise UnexpectedAnswer("the success that was answered names other numbers", code="bad_answer")
+    return reply.status
+
+
+def _named(row: Any) -> str | None:
+    return canonical(row.get("e164") if isinstance(row, dict) else row)
 
 
 def _number_page(reply: Reply) -> Page:
@@ -144,7 +168,8 @@ def _seen(row: Row, gateway: str | None) -> Seen:
     if gateway is not None and gateway not in ids.values():
         return Elsewhere(", ".join(sorted({each or "an unnamed gateway" for each in ids.values()})))
     phone = row["phoneNumber"]
-    return Attached({"phone_number_id": phone.get("phoneNumberId"), "inbound": None, "outbound": None} | ids)
+    before = {"phone_number_id": phone.get("phoneNumberId"), "inbound": None, "outbound": None} | ids
+    return Attached(before, settings(row))
 
 
 def _gateway_id(value: Any) -> str | None:
@@ -162,9 +187,10 @@ SPEC = Spec(
     title="VideoSDK SIP gateways",
     target_key="gateway",
     root="/v2/sip",
-    abilities=("check", "detach", "verify"),
+    abilities=("check", "detach", "verify", "rollback"),
     reader=VideoSDKReader,
     detacher=VideoSDK,
     authorize=_authorize,
     everywhere=True,
+    reattaching=Reattaching(VideoSDK, reversal, elsewhere, KEYS, bundle, read_inventory),
 )

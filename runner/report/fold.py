@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runner.errors import TeardownError
+from runner.goal import goal_of
 from runner.log import stamp
 from runner.model import Fault, State
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 Totals = dict[str, int]
 
+REATTACHED = ("reattached", "already_attached")
+"""What becomes of an item in a rollback besides the others."""
 OUTCOMES = ("detached", "already_detached", "skipped", "failed", "unknown", "pending")
 """What becomes of an item in a run that detaches, in the order in which totals show it."""
 TROUBLED = ("failed", "unknown")
@@ -91,8 +94,9 @@ class Report:
         Raises ReportError after the last row when the rows of an ended run are not what the totals say.
         """
         seen: Counter[str] = Counter()
+        would = _would(dry_run=self.run["dry_run"], rollback_of=self.run["rollback_of"])
         for item in self.source.items(self.run["id"]):
-            row = _row(item, dry_run=self.run["dry_run"])
+            row = _row(item, would)
             seen[row["outcome"]] += 1
             yield row
         wanted = {outcome: self.totals[outcome] for outcome in self.totals if outcome != "planned"}
@@ -146,18 +150,23 @@ def verdict(run: RunRecord, totals: Totals) -> tuple[str, int | None]:
     return ("failed", 4) if troubled else ("succeeded", 0)
 
 
-def outcome_of(state: State, *, seen_attached: bool, dry_run: bool) -> str:
-    """Return what the report calls an item that stands at ``state``."""
-    if dry_run and seen_attached and state is State.PLANNED:
-        return "would_detach"
+def outcome_of(state: State, *, seen: bool, would: str | None) -> str:
+    """Return what the report calls an item that stands at ``state``; ``would`` what a dry run calls one to be sent."""
+    if would and seen and state is State.PLANNED:
+        return would
     return _OPEN_OUTCOMES.get(state, state.value)
 
 
+def _would(*, dry_run: bool, rollback_of: str | None) -> str | None:
+    return goal_of(rollback_of).would if dry_run else None
+
+
 def _totals(run: RunRecord, planned: int, counts: dict[tuple[State, bool], int]) -> Totals:
-    names = (*OUTCOMES, "would_detach") if run.dry_run else OUTCOMES
+    would = _would(dry_run=run.dry_run, rollback_of=run.rollback_of)
+    names = (*(REATTACHED if run.rollback_of else ()), *OUTCOMES, *filter(None, [would]))
     totals = {"planned": planned, **dict.fromkeys(names, 0)}
-    for (state, seen_attached), count in counts.items():
-        totals[outcome_of(state, seen_attached=seen_attached, dry_run=run.dry_run)] += count
+    for (state, seen), count in counts.items():
+        totals[outcome_of(state, seen=seen, would=would)] += count
     counted = sum(totals.values()) - planned
     if counted != planned:
         raise ReportError(f"the ledger holds {counted} items of run {run.id}, and its plan has {planned}: no report")
@@ -212,14 +221,14 @@ def _lane(lane: LaneRecord) -> dict[str, Any]:
     }
 
 
-def _row(item: ItemRecord, *, dry_run: bool) -> Row:
+def _row(item: ItemRecord, would: str | None) -> Row:
     fault = _NO_ANSWER if item.state is State.IN_FLIGHT else item.fault
     return {
         "number": item.number,
         "account": item.account,
         "provider": item.provider,
         "target": item.target,
-        "outcome": outcome_of(item.state, seen_attached=item.seen_attached, dry_run=dry_run),
+        "outcome": outcome_of(item.state, seen=item.seen_attached, would=would),
         "confirmed_by": item.confirmed_by,
         "verified": item.verified,
         "reason": item.reason,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from runner.log import plain
-from runner.report.fold import TROUBLED
+from runner.report.fold import REATTACHED, TROUBLED
 from runner.report.words import why
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _LISTED = 10_000
 """How many failed and unknown numbers the page names outside of its table."""
 _WORDED = 10_000
 """How many fates are told apart; errors that are all worded differently would fill the memory."""
+_SEEN = {False: "seen gone", True: "seen back"}
 _LEFT = {*TROUBLED, "pending"}
 
 
@@ -92,7 +93,9 @@ class Html:
 
 
 def _known_by(row: Row) -> str:
-    return ", ".join(filter(None, [row["confirmed_by"], "seen gone" if row["verified"] else None]))
+    return ", ".join(
+        filter(None, [row["confirmed_by"], _SEEN[row["outcome"] in REATTACHED] if row["verified"] else None])
+    )
 
 
 def _encoded(value: object) -> str:

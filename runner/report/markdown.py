@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.log import plain
 from runner.report.fold import TROUBLED
-from runner.report.words import counted, next_command, verdict_sentence, where, why
+from runner.report.words import counted, next_command, rollback_command, verdict_sentence, where, why
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -49,6 +49,7 @@ class Markdown:
             _headed("Failed and unknown", _rows(self._troubled), troubled),
             _folded("Pending", _rows(self._pending), totals["pending"]),
             _folded("Lanes", _lanes(report), len(report.lanes)),
+            _folded("Put it back", _back(report)),
             _folded("Run", _facts(report)),
         ]
         self._stream.write("\n\n".join(filter(None, parts)) + "\n")
@@ -109,6 +110,11 @@ def _counted(title: str, total: int) -> str:
 def _next(report: Report) -> str:
     command = next_command(report)
     return f"Go on with\n\n```\n{command}\n```" if command else ""
+
+
+def _back(report: Report) -> str:
+    command = rollback_command(report)
+    return f"```\n{command}\n```" if command else ""
 
 
 def _line(cells: Iterable[Any]) -> str:

@@ -8,11 +8,12 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from runner.goal import goal_of
 from runner.report.charts import charts
 from runner.report.facts import guards, plan, run
 from runner.report.fold import TROUBLED
 from runner.report.markup import filled, joined, own, section, some, table
-from runner.report.words import counted, next_command, verdict_sentence
+from runner.report.words import counted, next_command, rollback_command, verdict_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,17 +94,18 @@ def _over(report: Report) -> list[str | None]:
 
 def _lead(report: Report) -> str:
     """Say in one sentence what became of all numbers, for who has never read such a page."""
-    totals = report.totals
-    off = totals["detached"] + totals["already_detached"]
-    before = f", {totals['already_detached']:,} of them before this run" if totals["already_detached"] else ""
+    totals, goal = report.totals, goal_of(report.run["rollback_of"])
+    there, already = totals[goal.done] + totals[goal.already], totals[goal.already]
+    place = "attached where they were" if goal.attached else "off their targets"
+    before = f", {already:,} of them before this run" if already else ""
     rest = {
         "left alone on purpose": totals["skipped"],
-        "still attached": totals["failed"],
+        goal.undone: totals["failed"],
         "that nobody knows of": totals["unknown"],
-        "not touched": totals["pending"] + totals.get("would_detach", 0),
+        "not touched": totals["pending"] + totals.get(goal.would, 0),
     }
     said = ", ".join(f"{count:,} {what}" for what, count in rest.items() if count)
-    return f"{off:,} of {totals['planned']:,} numbers are off their targets{before}{said and '; '}{said}."
+    return f"{there:,} of {totals['planned']:,} numbers are {place}{before}{said and '; '}{said}."
 
 
 def _counts(report: Report) -> Markup:
@@ -121,10 +123,14 @@ def _steps(report: Report) -> Iterator[tuple[str, str]]:
     run_id, path = report.run["id"], shlex.quote(report.run["plan"]["path"])
     if command := next_command(report):
         yield "Once what stands below is mended" if report.status == "failed" else "Go on where it stopped", command
+    of = report.run["rollback_of"]
     if report.status == "blocked":
-        yield "Mend what stands above, then look again", f"teardown check {path}"
-    if report.status == "dry_run" and report.totals["would_detach"]:
-        yield "Do what was looked at", f"teardown run {path}"
+        look = f"teardown rollback {of} --dry-run" if of else f"teardown check {path}"
+        yield "Mend what stands above, then look again", look
+    if report.status == "dry_run" and report.totals[goal_of(of).would]:
+        yield "Do what was looked at", f"teardown rollback {of}" if of else f"teardown run {path}"
+    if command := rollback_command(report):
+        yield "Put back what was detached", command
     yield "Every row, for a spreadsheet", f"teardown report {run_id} -o report.csv"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runner.goal import goal_of
 from runner.report.fold import TROUBLED
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def verdict_sentence(report: Report) -> str:
     """Return one sentence that says how the run ended."""
     totals = report.totals
     planned, pending = _numbers(totals["planned"]), totals["pending"]
+    goal = goal_of(report.run["rollback_of"])
     match report.status:
         case "succeeded":
             return f"Succeeded: {planned} planned, and none is left to do."
@@ -32,9 +34,9 @@ def verdict_sentence(report: Report) -> str:
         case "aborted":
             return f"Aborted part-way: {pending:,} of {planned} left to do{_and_trouble(report)}."
         case "blocked":
-            return f"Blocked before the first detach: {planned} planned, {pending:,} left to do."
+            return f"Blocked before the first {goal.noun}: {planned} planned, {pending:,} left to do."
         case "dry_run":
-            return f"Dry run: {totals['would_detach']:,} of {planned} would be detached; nothing was sent."
+            return f"Dry run: {totals[goal.would]:,} of {planned} would be {goal.participle}; nothing was sent."
     how = "Not finished (still going on, or killed)" if report.exit_code is None else "Interrupted"
     return f"{how}: {pending:,} of {planned} left to do{_and_trouble(report)}."
 
@@ -46,6 +48,13 @@ def next_command(report: Report) -> str | None:
     if report.status in {"aborted", "interrupted"}:
         return f"teardown resume {report.run['id']}"
     return f"teardown resume {report.run['id']} --retry-failed" if report.status == "failed" else None
+
+
+def rollback_command(report: Report) -> str | None:
+    """Return the command that puts back what a run has detached; None where there is nothing to put back."""
+    if report.run["dry_run"] or report.run["sandbox"] or not report.totals["detached"]:
+        return None
+    return f"teardown rollback {report.run['id']}"
 
 
 def why(row: Row) -> str:
@@ -76,7 +85,7 @@ def _numbers(count: int) -> str:
 
 
 def _trouble(report: Report) -> str:
-    parts = {"still attached": report.totals["failed"], "unknown": report.totals["unknown"]}
+    parts = {goal_of(report.run["rollback_of"]).undone: report.totals["failed"], "unknown": report.totals["unknown"]}
     return ", ".join(f"{count:,} {what}" for what, count in parts.items() if count)
 
 

@@ -101,13 +101,21 @@ class VideoSdkApi:
         shared = str(call.body.get("isShared", True)).lower() == "true"
         name = str(call.body["name"])
         done = {"message": "Phone Number with SIP Configured successfully", "phoneNumbers": numbers}
-        return Answer(200, done, lambda: self._provision(numbers, name, outbound, shared=shared))
+        return Answer(200, done, lambda: self._provision(numbers, name, call.body, shared=shared))
 
-    def _provision(self, numbers: list[str], name: str, outbound: Row, *, shared: bool) -> None:
-        settings = {field: outbound[field] for field in ("address", "transport", "auth") if field in outbound}
+    def _provision(self, numbers: list[str], name: str, body: Mapping[str, Any], *, shared: bool) -> None:
+        outbound = body["outbound"]
+        settings = {field: outbound[field] for field in ("address", "transport") if field in outbound}
+        settings |= {"auth": outbound.get("auth", {})}
+        common_settings = {"mediaEncryption": body.get("mediaEncryption", "disable")}
 
         def pair() -> tuple[str, str]:
-            return self.account.add_pair(name=name, **settings)
+            ids = self.account.add_pair(name=name, **settings)
+            sides: tuple[Direction, Direction] = ("inbound", "outbound")
+            for side, gateway in zip(sides, ids, strict=True):
+                region = {"geoRegion": body[side]["sipRegion"]}
+                self.account.gateways[side][gateway].update(region | common_settings)
+            return ids
 
         common = pair() if shared else None
         for number in numbers:

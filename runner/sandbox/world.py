@@ -118,6 +118,14 @@ class World:
         """Detach requests that arrived for a number that was already gone from its target."""
         return self.record.useless_detaches()
 
+    def attach_requests(self, number: str) -> list[Request]:
+        """Give the attach requests for ``number``, oldest first."""
+        return self.record.attach_requests(number)
+
+    def useless_attaches(self) -> list[Request]:
+        """Attach requests that arrived when one of their numbers was attached already."""
+        return self.record.useless_attaches()
+
     def request_times(self, provider: str) -> list[float]:
         """When each request to ``provider`` arrived, in seconds of the world's clock."""
         return self.record.times(provider)

@@ -32,9 +32,9 @@ class Subject:
     ledger: Path
     folder: Path
 
-    def before(self, to_detach: int) -> Facts:
-        """Return what is known before the first detach."""
-        return self._known() | {"totals": {"to_detach": to_detach}}
+    def before(self, totals: dict[str, int]) -> Facts:
+        """Return what is known before anything is sent."""
+        return self._known() | {"totals": totals}
 
     def ended(self, report: Report) -> Facts:
         """Return what to tell of a run that has ended; ReportError as the rows of a report raise it."""

@@ -73,7 +73,7 @@ class Teller:
 
     async def may_start(self, seen: Preview) -> str | None:
         """Run the hook that comes before the first detach; return why the run may not go on, None when it may."""
-        failure = await self._hook("start", self.subject.before(seen.to_detach))
+        failure = await self._hook("start", self.subject.before({seen.goal.to: seen.to_send}))
         forbids = failure and self.audience.hooks.required
         return f"the start hook failed ({failure}), and hooks.required is set" if forbids else None
 

@@ -169,6 +169,10 @@ class Bench:
         """Go on with a run in the same way."""
         return self._checked("resume", "--yes", *options)
 
+    def rollback(self, said, *options):
+        """Put back the run that ``said`` is the report of, in the same way."""
+        return self._checked("rollback", said.report["run"]["id"], "--yes", *options)
+
     def _checked(self, *args):
         self._before = len(self.record)
         said = call(*args, "--json")
@@ -190,12 +194,16 @@ class Bench:
         """Return every detach request that has arrived."""
         return [entry for entry in self.record if entry.kind == "detach"]
 
-    def at_detach(self, nth, work):
-        """Do ``work`` when the ``nth`` detach request arrives, before it is served."""
+    def attaches(self):
+        """Return every attach request that has arrived."""
+        return [entry for entry in self.record if entry.kind == "attach"]
+
+    def at_detach(self, nth, work, kind="detach"):
+        """Do ``work`` when the ``nth`` detach request (or of another ``kind``) arrives, before it is served."""
         left = iter(range(1, nth + 1))
 
         def hook(entry):
-            if entry.kind == "detach" and next(left, None) == nth:
+            if entry.kind == kind and next(left, None) == nth:
                 work()
 
         self.world.on_request.append(hook)

@@ -12,7 +12,50 @@ def agree(report, world, sent):
     counted = {name: sum(row["outcome"] == name for row in rows) for name in totals if name != "planned"}
     assert totals == {"planned": len(rows), **counted}
     for row in rows:
-        _agree(row, world, [entry for entry in sent if entry.kind == "detach" and entry.number == row["number"]])
+        if report["run"]["rollback_of"]:
+            _agree_back(
+                row, world, [entry for entry in sent if entry.kind == "attach" and row["number"] in entry.numbers]
+            )
+        else:
+            _agree(row, world, [entry for entry in sent if entry.kind == "detach" and entry.number == row["number"]])
+
+
+def _agree_back(row, world, sent):
+    attached = is_back(row, world)
+    match row["outcome"]:
+        case "reattached":
+            assert attached, row
+            assert row["confirmed_by"] in {"response", "verification"}, row
+            assert row["attempts"] or row["confirmed_by"] == "verification", row
+        case "already_attached":
+            assert attached, row
+            assert not any(entry.worked for entry in sent), row
+        case "failed":
+            assert not attached, row
+            assert row["error"], row
+        case "unknown":
+            assert row["error"], row
+            assert row["attempts"] or sent, row
+        case "would_reattach":
+            assert not world.attached(row["provider"], None, row["number"]), row
+            assert not sent, row
+        case "skipped":
+            assert not sent, row
+            assert row["reason"] in {"attached_elsewhere", "excluded"}, row
+        case "pending":
+            assert not any(entry.worked for entry in sent), row
+        case other:
+            raise AssertionError(other)
+
+
+def is_back(row, world):
+    """Whether a number is where it was: on its bridge, or on a pair that leads to the same address."""
+    number, before = row["number"], row["before"]
+    if row["provider"] == "unpod":
+        return world.attached("unpod", before["bridge"], number)
+    phone = world.videosdk.phones[number]
+    gateway = world.videosdk.gateways["outbound"].get(phone.outbound)
+    return bool(phone.inbound and gateway and gateway["address"] == before["address"])
 
 
 def _agree(row, world, sent):
