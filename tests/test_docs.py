@@ -15,6 +15,7 @@ from runner import Front, Guards, Options, Rate, RetryPolicy, StateFolder, load_
 from runner.cli.codes import EXIT_CODES
 from runner.cli.main import teardown
 from runner.config import LogSettings
+from runner.policy import Gate
 from runner.rehearsal import rehearsal
 
 ROOT = Path(__file__).parents[1]
@@ -102,12 +103,15 @@ def test_example_config_shows_every_setting(tmp_path):
     """What is commented out there is a setting that loads as well."""
     (tmp_path / "protected.csv").write_text("number\n+14155550199\n", encoding="utf-8")
     path = tmp_path / "config.yaml"
-    path.write_text(re.sub(r"^( *)# (?=\w+:)", r"\1", EXAMPLE.read_text("utf-8"), flags=re.MULTILINE), encoding="utf-8")
+    path.write_text(
+        re.sub(r"^( *)# (?= *(?:- )?\w+:)", r"\1", EXAMPLE.read_text("utf-8"), flags=re.MULTILINE), encoding="utf-8"
+    )
     settings = load_config(path, {})
     guards = settings.guards
     assert guards.protect == ("+14155550100", "+4420*", "+14155550199")
     assert [batch.size for batch in guards.batches] == [1, 5, 20]
     assert (guards.stop_after_failures, guards.stop_after_failure_ratio) == (20, 0.1)
+    assert guards.gate == Gate("https://status.example.com/voice", on_fail="pause")
     metrics, collector = settings.metrics, "http://localhost:4318"
     assert metrics.textfile == tmp_path / "metrics" / "teardown-{plan}.prom"
     assert (metrics.pushgateway, metrics.otlp) == ("http://localhost:9091", collector)
