@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runner.errors import InputError
-from runner.policy import Batch, Guards, Window
+from runner.policy import Batch, Gate, Guards, Window
 from runner.records import NewTarget, RunRecord
 from runner.version import VERSION
 
@@ -66,6 +66,8 @@ class Rules:
         guards = dict(stored["guards"])
         guards["protect"] = tuple(guards["protect"])
         guards["batches"] = tuple(Batch(**batch) for batch in guards["batches"])
+        if gate := guards.get("gate"):
+            guards["gate"] = Gate(**gate | {"command": tuple(gate["command"])})
         window = {name: datetime.fromisoformat(moment) for name, moment in stored["window"].items()}
         said = {int(place): said for place, said in stored.get("reattach", {}).items()}
         return cls(Guards(**guards), Window(**window), stored["limit"], said, stored.get("partial", False))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
-from runner import log, providers
+from runner import gate, log, providers
 from runner.begin import Options, Rules, begin, new_run_id
 from runner.config.reattach import revealed
 from runner.errors import InputError, TeardownError
@@ -71,6 +71,7 @@ async def start(plan: Plan, settings: Settings, state: StateFolder, options: Opt
     LedgerError when the state folder cannot.
     """
     accounts = _accounts(settings, (group.account for group in plan.groups), options, front.environ)
+    gate.check(plan.guards.gate, front.environ)
     audience = _audience(settings, options, front)
     run_id = new_run_id(front.clock())
     state.prepare()

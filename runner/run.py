@@ -15,6 +15,7 @@ from runner.begin import leave_alone
 from runner.bounds import bounded
 from runner.detaching import Detaching
 from runner.errors import LedgerError, RecordingFailed, RequestError, StepRefused, first_of
+from runner.gate import Gatekeeper
 from runner.journal import Journal
 from runner.lanes import PatientReads, Stop
 from runner.ledgerfile import LedgerFile
@@ -158,7 +159,8 @@ class Run:
                 if seen.to_send and (refused := await self.refused(seen)):
                     self.notes.append(f"nothing was sent: {refused}")
                     return self._held_back()
-                await self._send(journal, seen)
+                if not await self._send(journal, seen):
+                    return self._held_back()
         return self._ending("stopped" if any(lane.stopped for lane in self.lanes.values()) else "finished")
 
     def _held_back(self) -> Ending:
@@ -230,19 +232,27 @@ class Run:
             if not self.signal:
                 findings.blocks.append(f"the pre-check failed, and a failed read is no evidence: {error}")
 
-    async def _send(self, journal: Journal, seen: Preview) -> None:
+    async def _send(self, journal: Journal, seen: Preview) -> bool:
+        """Send batch after batch; False when the gate stopped the run."""
         self.narrator.sending(seen)
         self.failures, self.finished = await journal.call(self.ledger.history.score, self.run_id)
         after, ends = 0, await journal.call(self._batches, seen.to_send)
+        gate = Gatekeeper(self.rules.guards.gate, self.lanes.values(), self.log, self._trip)
         for batch, upto in enumerate(ends, 1):
+            if not await gate.opens():
+                return False
             self.progress.phase(self.stages.goal.doing if len(ends) == 1 else f"batch {batch} of {len(ends)}")
             await self._each_lane(partial(self._execute, after, upto))
             await self._verify(journal)
             after = upto
-            if all(lane.stopped for lane in self.lanes.values()):
-                return
+            if self._all_stopped():
+                return True
         if not ends:  # an earlier process may have left something unverified
             await self._verify(journal)
+        return True
+
+    def _all_stopped(self) -> bool:
+        return all(lane.stopped for lane in self.lanes.values())
 
     def _batches(self, total: int) -> list[int]:
         """Return the id of the last item of each batch."""
@@ -298,10 +308,13 @@ class Run:
     def _mind_guards(self) -> None:
         """Stop everything, once, when so many items have failed that a guard says so."""
         tripped = self.rules.guards.tripped_by(self.failures, self.finished)
-        if tripped and not all(lane.stopped for lane in self.lanes.values()):
-            self.log.error("guard.tripped", error=tripped)
-            self.tripped(tripped)
-            self.stop(Stop("guard", tripped))
+        if tripped and not self._all_stopped():
+            self._trip(tripped)
+
+    def _trip(self, why: str) -> None:
+        self.log.error("guard.tripped", error=why)
+        self.tripped(why)
+        self.stop(Stop("guard", why))
 
     def _lane_stopped(self, lane: Lane) -> None:
         if lane.stopped and lane.stopped.message not in self.notes:

@@ -22,6 +22,8 @@ FOLDER = ROOT / "docs" / "reference"
 _EVENT = re.compile(r"[a-z]+\.[a-z]+")
 _LEVELS = ("debug", "info", "warning", "error", "record")
 EVENTS = {
+    "gate.closed": "the health gate gave a bad answer, and the run pauses; `error` is what it said",
+    "gate.opened": "it gave a good answer again, or the run was stopped meanwhile",
     "guard.tripped": "a guard stopped the run part-way; `error` says which",
     "hook.failed": "a command of yours failed or took too long; the run is what it would have been",
     "hook.finished": "a command of yours ended well",

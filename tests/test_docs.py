@@ -15,6 +15,7 @@ from runner import Front, Guards, Options, Rate, RetryPolicy, StateFolder, load_
 from runner.cli.codes import EXIT_CODES
 from runner.cli.main import teardown
 from runner.config import LogSettings
+from runner.policy import Gate
 from runner.rehearsal import rehearsal
 
 ROOT = Path(__file__).parents[1]
@@ -110,6 +111,7 @@ def test_example_config_shows_every_setting(tmp_path):
     assert guards.protect == ("+14155550100", "+4420*", "+14155550199")
     assert [batch.size for batch in guards.batches] == [1, 5, 20]
     assert (guards.stop_after_failures, guards.stop_after_failure_ratio) == (20, 0.1)
+    assert guards.gate == Gate("https://status.example.com/voice", on_fail="pause")
     metrics, collector = settings.metrics, "http://localhost:4318"
     assert metrics.textfile == tmp_path / "metrics" / "teardown-{plan}.prom"
     assert (metrics.pushgateway, metrics.otlp) == ("http://localhost:9091", collector)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from runner.config import Hooks
 from runner.errors import first_of
-from runner.telling.commands import check_programs, run, variables
+from runner.programs import run
+from runner.telling.commands import check_programs, variables
 from runner.telling.composing import Composing
 from runner.telling.post import in_time, open_mailboxes
 
