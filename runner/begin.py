@@ -47,12 +47,14 @@ class Rules:
     guards: Guards = field(default_factory=Guards)
     window: Window = field(default_factory=Window)
     limit: int | None = None
+    check: str | None = None
+    """The SHA-256 of the saved check that the run is held to."""
 
     def dump(self) -> dict[str, Any]:
         """Return them as JSON values."""
         moments = {"not_before": self.window.not_before, "not_after": self.window.not_after}
         window = {name: moment.isoformat() for name, moment in moments.items() if moment}
-        return {"guards": asdict(self.guards), "window": window, "limit": self.limit}
+        return {"guards": asdict(self.guards), "window": window, "limit": self.limit, "check": self.check}
 
     @classmethod
     def load(cls, stored: Mapping[str, Any]) -> Rules:
@@ -61,7 +63,7 @@ class Rules:
         guards["protect"] = tuple(guards["protect"])
         guards["batches"] = tuple(Batch(**batch) for batch in guards["batches"])
         window = {name: datetime.fromisoformat(moment) for name, moment in stored["window"].items()}
-        return cls(Guards(**guards), Window(**window), stored["limit"])
+        return cls(Guards(**guards), Window(**window), stored["limit"], stored.get("check"))
 
 
 def new_run_id(now: float) -> str:
@@ -93,7 +95,8 @@ def begin(ledger: Ledger, run_id: str, plan: Plan, options: Options, now: float)
         host=socket.gethostname(),
         user=_user(),
     )
-    rules = Rules(plan.guards, plan.window or Window(), options.limit)
+    check = plan.approved.sha256 if plan.approved else None
+    rules = Rules(plan.guards, plan.window or Window(), options.limit, check)
     ledger.begin(record, rules.dump(), map(_target, plan.groups, chosen))
 
 

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from runner.records import Attempt, Command, Ending, NewTarget, RunRecord, Settled
     from runner.tally import Tally
 
-VERSION = 1
+VERSION = 2
+_UPGRADES = {1: "CREATE TABLE used_check (sha256 TEXT PRIMARY KEY, run TEXT NOT NULL) STRICT, WITHOUT ROWID"}
+"""By version: what makes the next one of it."""
 _EXCLUDE = "UPDATE item SET state = 'skipped', reason = 'excluded', finished_at = ? WHERE id BETWEEN ? AND ?"
 
 
@@ -190,6 +192,13 @@ class Ledger:
         with self._transaction() as db:
             return db.execute(query, (command, reason, run_id)).rowcount == 1
 
+    def use(self, check: str, run_id: str) -> str | None:
+        """Record that a run uses up a saved check; return the other run that has done so before, if there is one."""
+        with self._transaction() as db:
+            db.execute("INSERT OR IGNORE INTO used_check VALUES (?, ?)", (check, run_id))
+            user = self.history.user_of(check)
+        return None if user == run_id else user
+
     def finish(self, run_id: str, at: float, ending: Ending, signal: int | None, notes: Iterable[str]) -> None:
         """Record how a process left the run, in ``notes`` why, and its tabs: until `reopen` no item changes."""
         with self._transaction() as db:
@@ -238,7 +247,9 @@ class Ledger:
                 for statement in _statements(script):
                     db.execute(statement)
                 db.executemany("INSERT INTO step VALUES (?, ?)", sorted(STEPS))
-                db.execute(f"PRAGMA user_version = {VERSION}")
+            for old in range(version or VERSION, VERSION):
+                db.execute(_UPGRADES[old])
+            db.execute(f"PRAGMA user_version = {VERSION}")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
--- Version 1. An item's id is its target's number shifted left by 24 bits plus its place there, so that ids ascend in plan
+-- Version 2. An item's id is its target's number shifted left by 24 bits plus its place there, so that ids ascend in plan
 -- order, a run is one range of ids, and no index has to be kept while a run is written.
 CREATE TABLE run (
     no INTEGER PRIMARY KEY,
@@ -101,4 +101,9 @@ CREATE TABLE lane (
     tally TEXT NOT NULL,              -- JSON: what the process counted on this lane
     waiting TEXT,                     -- why it sends nothing at the moment
     PRIMARY KEY (run, session, account)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE used_check (
+    sha256 TEXT PRIMARY KEY,          -- of a saved check, which is run once
+    run TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;

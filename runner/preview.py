@@ -131,16 +131,20 @@ def foresee(
     findings: Mapping[str, Findings],
     rules: Rules,
     *,
+    objections: Iterable[str] = (),
     verify: bool,
     now: float,
 ) -> Preview:
-    """Return what a run of ``plan`` would do, from what each lane's pre-check found; ``now`` is since the epoch."""
-    census = {(name, target): n for name, found in findings.items() for target, n in found.census.items()}
-    targets = preview_targets([each for group in lanes.values() for each in group], tabs, census)
+    """Return what a run of ``plan`` would do, from what each lane's pre-check found; ``now`` is since the epoch.
+
+    ``objections`` are what a saved check has against it.
+    """
+    targets = preview_targets([each for group in lanes.values() for each in group], tabs, census(findings))
     counts = {lane: sum(each.to_detach for each in targets if each.account == lane.account) for lane in lanes}
     ahead = tuple(preview_lane(lane, count, verify=verify) for lane, count in counts.items())
     blocks = [f"{name}: {text}" for name, found in findings.items() for text in found.blocks]
     warnings = [f"{name}: {text}" for name, found in findings.items() for text in found.warnings]
+    blocks += objections
     blocks += guarded(rules.guards, targets)
     blocks += filter(None, [rules.window.refuses(datetime.fromtimestamp(now, UTC))])
     warnings += filter(None, [lane.expiry_warning(now) for lane in ahead])
@@ -148,8 +152,13 @@ def foresee(
     return Preview(plan, batches, targets, ahead, tuple(blocks), tuple(warnings))
 
 
+def census(findings: Mapping[str, Findings]) -> dict[tuple[str, str | None], int]:
+    """Return how many numbers are attached in all, by account and target, where that was counted."""
+    return {(name, target): count for name, found in findings.items() for target, count in found.census.items()}
+
+
 def preview_targets(
-    targets: Iterable[Target], tabs: Iterable[Tab], census: Mapping[tuple[str, str | None], int]
+    targets: Iterable[Target], tabs: Iterable[Tab], counted: Mapping[tuple[str, str | None], int]
 ) -> tuple[TargetPreview, ...]:
     """Return one preview per account and target, groups of the same target added up, in plan order."""
     places = {target.no: (target.account, target.target) for target in targets}
@@ -165,7 +174,7 @@ def preview_targets(
             protected=counts["protected"],
             elsewhere=counts["attached_elsewhere"],
             excluded=counts["excluded"],
-            attached=census.get(place),
+            attached=counted.get(place),
         )
         for place, counts in sums.items()
     )

@@ -22,7 +22,7 @@ from runner.model import OPEN, TROUBLED, Pending
 from runner.narrating import Narrator
 from runner.opening import open_lane
 from runner.precheck import Findings, Precheck, expand
-from runner.preview import Preview, foresee
+from runner.preview import Preview, census, foresee
 from runner.report import fold
 from runner.verify import Verification
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from runner.progress import Progress
     from runner.records import Attempt, Ending
     from runner.report import Report
+    from runner.saved import Approval
 
 
 @dataclass(slots=True)
@@ -62,6 +63,8 @@ class Run:
     tripped: Callable[[str], None]
     follow: Callable[[AsyncExitStack, Lane], None] = lambda *_: None
     """Told of every lane before it sends anything, with what is closed when its run ends."""
+    approval: Approval | None = None
+    """What holds it to a saved check."""
     lanes: dict[str, Lane] = field(default_factory=dict)
     targets: dict[str, list[Target]] = field(default_factory=dict)
     signal: int | None = None
@@ -142,11 +145,17 @@ class Run:
             if seen.blocks or self._interrupted():
                 return self._held_back()
             if not self.options.dry_run:
-                if seen.to_detach and (refused := await self.refused(seen)):
+                if seen.to_detach and (refused := await self._refusal(journal, seen)):
                     self.notes.append(f"nothing was sent: {refused}")
                     return self._held_back()
                 await self._detach(journal, seen)
         return self._ending("stopped" if any(lane.stopped for lane in self.lanes.values()) else "finished")
+
+    async def _refusal(self, journal: Journal, seen: Preview) -> str | None:
+        """Return why nothing may be sent, as those say who are asked; a saved check is used up when nobody objects."""
+        if refused := await self.refused(seen):
+            return refused
+        return await journal.call(self.approval.use, self.ledger, self.run_id) if self.approval else None
 
     def _held_back(self) -> Ending:
         """Blocked, unless an earlier process has sent something already: then it is not before the first detach."""
@@ -192,15 +201,33 @@ class Run:
         self.progress.phase("pre-check")
         findings = {name: Findings() for name in self.lanes}
         await self._each_lane(lambda lane: self._look(lane, journal, findings[lane.account], expand_only=True))
+        if self.approval:
+            await journal.call(self.approval.leave_alone, self.ledger, self.run_id, self.clock())
         await journal.call(leave_alone, self.ledger, self.run_id, self.rules, self.clock())
         await self._each_lane(lambda lane: self._look(lane, journal, findings[lane.account], expand_only=False))
         tabs = await journal.call(self.ledger.history.tabs, self.run_id)
         lanes = {lane: self.targets[name] for name, lane in self.lanes.items()}
         plan = self.ledger.history.run(self.run_id).plan_name
-        seen = foresee(plan, lanes, tabs, findings, self.rules, verify=self.options.verify, now=self.clock())
+        seen = foresee(
+            plan,
+            lanes,
+            tabs,
+            findings,
+            self.rules,
+            objections=await self._objections(journal, findings),
+            verify=self.options.verify,
+            now=self.clock(),
+        )
         self.notes += [*seen.blocks, *seen.warnings]
         self.narrator.prechecked(seen)
         return seen
+
+    async def _objections(self, journal: Journal, findings: Mapping[str, Findings]) -> list[str]:
+        """Return what a saved check has against the run; what was not seen whole is not compared."""
+        if not self.approval or self._interrupted() or any(found.blocks for found in findings.values()):
+            return []
+        history, counted = self.ledger.history, census(findings)
+        return await journal.call(self.approval.objections, history, self.run_id, counted, self.clock())
 
     async def _look(self, lane: Lane, journal: Journal, findings: Findings, *, expand_only: bool) -> None:
         reader = lane.spec.reader(PatientReads(lane))

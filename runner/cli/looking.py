@@ -134,13 +134,14 @@ def providers_command(*, as_json: bool) -> None:
 
 
 @click.command("schema")
-@click.argument("what", type=click.Choice(["plan", "config", "report"]))
+@click.argument("what", type=click.Choice(["plan", "config", "report", "check"]))
 @global_options
 def schema_command(what: str) -> None:
-    """Print the JSON Schema of plans, configs or reports."""
+    """Print the JSON Schema of plans, configs, reports or saved checks."""
     from importlib import import_module
 
-    click.echo(json.dumps(import_module(f"runner.{what}").json_schema(), indent=2))
+    module = import_module("runner.saved" if what == "check" else f"runner.{what}")
+    click.echo(json.dumps(module.json_schema(), indent=2))
 
 
 def _print_run(run: dict[str, Any]) -> None:

@@ -81,6 +81,9 @@ class GuardsFile(Strict):
     on_drift: Annotated[Literal["block", "skip"], choice("block", "skip")] | None = Field(
         default=None, description="What to do when a number is attached elsewhere than the plan says."
     )
+    max_check_age: Annotated[float, Field(gt=0), SECONDS, DURATION] | None = Field(
+        default=None, description="Refuse to run a saved check that is older than this."
+    )
 
 
 class AccountFile(Strict):
