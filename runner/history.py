@@ -159,6 +159,16 @@ class History:
         (text,) = next(self._rows("SELECT before FROM item WHERE id = ?", (item,)))
         return orjson.loads(text) if text else None
 
+    def lacking(self, run_id: str, account: str, keys: Iterable[str]) -> dict[str, int]:
+        """Return of how many items of an account that may be sent the look did not show each of ``keys``."""
+        query = (
+            "SELECT count(*) FROM item WHERE id BETWEEN ? AND ? AND seen = 1 AND json_extract(before, ?) IS NULL"
+            f" AND (id >> {SHIFT}) IN (SELECT target.no FROM target JOIN run ON run.no = run"
+            " WHERE run.id = ? AND account = ?)"
+        )
+        ids = self.item_range(run_id)
+        return {key: next(self._rows(query, (*ids, f'$."{key}"', run_id, account)))[0] for key in keys}
+
     def tabs(self, run_id: str) -> list[Tab]:
         """Return the run's items, counted by how they stand: once for all when a process leaves it."""
         for (kept,) in self._rows("SELECT tabs FROM run WHERE id = ? AND tabs IS NOT NULL", (run_id,)):

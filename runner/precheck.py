@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,8 @@ class Findings:
     warnings: list[str] = field(default_factory=list)
     census: dict[str | None, int] = field(default_factory=dict)
     """How many numbers are attached to each target, those of the plan and all others."""
+    drift: Counter[str] = field(default_factory=Counter)
+    """How many numbers that nothing was sent for are not at their target, by what they are instead."""
 
 
 async def expand(reader: Reader, journal: Journal, targets: Iterable[Target], *, everywhere: bool) -> None:
@@ -124,7 +127,9 @@ class Precheck:
         seen = sight.seen
         if standing.state is not State.PLANNED:
             self._settle(standing, gone_after_attempt(standing, seen))
-        elif isinstance(seen, Elsewhere):
+            return
+        self.findings.drift[_instead(seen)] += 1
+        if isinstance(seen, Elsewhere):
             where = f"{sight.number} is not attached to {_place(sight.target)} but to {seen.where}"
             if self._guards.on_drift == "block":
                 self.findings.blocks.append(f"{where}; correct the plan, or set guards.on_drift to skip")
@@ -144,6 +149,7 @@ class Precheck:
             self.findings.blocks.append(f"{_place(target)} is not found; correct the plan, or set if_missing to ok")
         for standing in standings:
             self._open.pop(target, standing.number)
+            self.findings.drift[_instead(gone)] += standing.state is State.PLANNED
             if may_miss or known:
                 planned = standing.state is State.PLANNED
                 outcome = AlreadyDetached(gone.reason) if planned else gone_after_attempt(standing, gone)
@@ -162,6 +168,13 @@ def gone_after_attempt(standing: Standing, seen: Seen) -> Outcome:
     """Return what a number is that something was sent for and that a look now sees gone from its target."""
     reason = seen.reason if isinstance(seen, Gone) else None
     return AlreadyDetached(reason) if standing.only_refused else Detached("verification", reason)
+
+
+def _instead(seen: Seen) -> str:
+    if isinstance(seen, Elsewhere):
+        return "attached elsewhere"
+    reasons = {"unknown_to_account": "unknown to the account", "target_gone": "at a target that is not found"}
+    return reasons.get((isinstance(seen, Gone) and seen.reason) or "", "already detached")
 
 
 def _place(target: str | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -72,21 +72,32 @@ class LanePreview:
     seconds: float
     rate: float
     adaptive: bool
-    expires_at: float | None
-    """When the account's token ends, in seconds since the epoch, where that is known."""
+    token_left: float | None
+    """Seconds that the account's token still lasts, where that is known."""
+    lacking: Mapping[str, int] = field(default_factory=dict)
+    """What a rollback needs that the look did not show, and of how many numbers."""
 
     def sentence(self) -> str:
-        """Return the estimate in words."""
+        """Return the estimate in words, and how long the token lasts."""
         pace = f"{roughly(self.seconds)} at {round(self.rate, 2):g}/s" + (
             ", where rate: auto begins" if self.adaptive else ""
         )
-        return f"about {self.requests} requests, {pace}"
+        token = f"; the token lasts {roughly(self.token_left)}" if self.token_left and self.token_left > 0 else ""
+        return f"about {self.requests} requests, {pace}{token}"
 
-    def expiry_warning(self, now: float) -> str | None:
+    def irreversible(self) -> list[str]:
+        """Return what stands in the way of putting numbers back, a sentence each."""
+        return [
+            f"{count} of {self.to_detach} numbers show no {key}, which a rollback needs; see `reattach`"
+            for key, count in self.lacking.items()
+            if count
+        ]
+
+    def expiry_warning(self) -> str | None:
         """Return a warning when the token ends before the run does."""
-        if self.expires_at is None or not self.to_detach or self.expires_at >= now + self.seconds:
+        left = self.token_left
+        if left is None or not self.to_detach or left >= self.seconds:
             return None
-        left = self.expires_at - now
         when = f"ends in {left:.0f} s" if left > 0 else "has already ended"
         needs = f"{'may need' if self.adaptive else 'needs about'} {self.seconds:.0f} s"
         return f"{self.account}: the token {when}, and the run {needs}; get one that lasts longer"
@@ -105,6 +116,8 @@ class Preview:
     lanes: tuple[LanePreview, ...]
     blocks: tuple[str, ...]
     warnings: tuple[str, ...]
+    drift: Mapping[str, int] = field(default_factory=dict)
+    """How many numbers are not where the plan says, by what they are instead."""
 
     @property
     def to_detach(self) -> int:
@@ -123,6 +136,11 @@ class Preview:
         ramp = f", in {self.batches} batches" if self.batches > 1 else ""
         return f"{self.plan}: {self.to_detach} of {planned} numbers to detach, {roughly(self.seconds)}{ramp}"
 
+    def drifted(self) -> str | None:
+        """Return how the world differs from the plan, None where it does not."""
+        found = ", ".join(f"{count} {what}" for what, count in sorted(self.drift.items()))
+        return f"drift: {sum(self.drift.values())} not where the plan says: {found}" if found else None
+
 
 def foresee(
     plan: str,
@@ -132,24 +150,28 @@ def foresee(
     rules: Rules,
     *,
     objections: Iterable[str] = (),
+    lacking: Mapping[str, Mapping[str, int]],
     verify: bool,
     now: float,
 ) -> Preview:
     """Return what a run of ``plan`` would do, from what each lane's pre-check found; ``now`` is since the epoch.
 
-    ``objections`` are what a saved check has against it.
+    ``objections`` are what a saved check has against it, ``lacking`` is by account what a rollback would miss.
     """
     targets = preview_targets([each for group in lanes.values() for each in group], tabs, census(findings))
     counts = {lane: sum(each.to_detach for each in targets if each.account == lane.account) for lane in lanes}
-    ahead = tuple(preview_lane(lane, count, verify=verify) for lane, count in counts.items())
+    ahead = tuple(
+        preview_lane(lane, count, lacking[lane.account], verify=verify, now=now) for lane, count in counts.items()
+    )
+    drift = sum((found.drift for found in findings.values()), Counter[str]())
     blocks = [f"{name}: {text}" for name, found in findings.items() for text in found.blocks]
     warnings = [f"{name}: {text}" for name, found in findings.items() for text in found.warnings]
     blocks += objections
     blocks += guarded(rules.guards, targets)
     blocks += filter(None, [rules.window.refuses(datetime.fromtimestamp(now, UTC))])
-    warnings += filter(None, [lane.expiry_warning(now) for lane in ahead])
+    warnings += filter(None, [lane.expiry_warning() for lane in ahead])
     batches = len(rules.guards.ramp(sum(counts.values())))
-    return Preview(plan, batches, targets, ahead, tuple(blocks), tuple(warnings))
+    return Preview(plan, batches, targets, ahead, tuple(blocks), tuple(warnings), drift)
 
 
 def census(findings: Mapping[str, Findings]) -> dict[tuple[str, str | None], int]:
@@ -180,13 +202,14 @@ def preview_targets(
     )
 
 
-def preview_lane(lane: Lane, to_detach: int, *, verify: bool) -> LanePreview:
+def preview_lane(lane: Lane, to_detach: int, lacking: Mapping[str, int], *, verify: bool, now: float) -> LanePreview:
     """Return the estimate of a lane: its looks so far stand for those of the verification."""
     looks = lane.channel.tally.requests
     ahead = to_detach + (looks if verify and to_detach else 0)
     pacer = lane.channel.pacer
-    rate, expires_at = pacer.rate.per_second, lane.channel.token.expires_at
-    return LanePreview(lane.account, to_detach, looks + ahead, ahead / rate, rate, pacer.adaptive, expires_at)
+    rate, ends = pacer.rate.per_second, lane.channel.token.expires_at
+    left = None if ends is None else ends - now
+    return LanePreview(lane.account, to_detach, looks + ahead, ahead / rate, rate, pacer.adaptive, left, lacking)
 
 
 def guarded(guards: Guards, targets: Iterable[TargetPreview]) -> list[str]:

@@ -215,6 +215,10 @@ class Run:
             findings,
             self.rules,
             objections=await self._objections(journal, findings),
+            lacking={
+                name: await journal.call(self.ledger.history.lacking, self.run_id, name, lane.spec.needs)
+                for name, lane in self.lanes.items()
+            },
             verify=self.options.verify,
             now=self.clock(),
         )

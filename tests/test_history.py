@@ -10,7 +10,7 @@ from reporting import RUN, STARTED
 from runner.errors import LedgerError, Refused, Throttled
 from runner.history import SHIFT, History, Tab
 from runner.ledger import Ledger
-from runner.model import OPEN, AlreadyDetached, Detached, Failed, Pending, Skipped, State, Unknown
+from runner.model import OPEN, AlreadyDetached, Attached, Detached, Failed, Pending, Skipped, State, Unknown
 from runner.records import LaneRecord, NewTarget, Pulse
 from runner.tally import Tally
 
@@ -236,6 +236,9 @@ GIVEN = {
     "troubled": True,
     "slots": 10,
     "most": 10,
+    "account": "unpod-main",
+    "keys": ["provider_config_id"],
+    "check": "ab" * 32,
 }
 """An argument of every name that a read takes."""
 
@@ -272,6 +275,16 @@ def test_the_score_is_of_what_was_sent(ledger, history):
     assert history.score("run-1") == (3, 5)
     see(ledger, items[5])
     assert history.score("run-1") == (2, 4)
+
+
+def test_what_a_rollback_would_lack_is_counted(ledger, history):
+    """Of an account's items that may be sent: those whose look showed nothing under a key, or null."""
+    items = begin(ledger, group(4, "a", "u"), NewTarget("v", "videosdk", None, numbers(1)))
+    befores = [{"config": 42}, {"config": None}, {"bridge": "a"}, {"config": 7}]
+    ledger.saw([(item, Attached(before)) for item, before in zip(items, [*befores, {}], strict=True)], [])
+    assert history.lacking("run-1", "u", ["config", "bridge"]) == {"config": 2, "bridge": 3}
+    assert history.lacking("run-1", "v", ["config"]) == {"config": 1}
+    assert history.lacking("run-1", "u", []) == {}
 
 
 def test_the_nth_item_is_counted_over_the_whole_run(ledger, history):

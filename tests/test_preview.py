@@ -14,7 +14,7 @@ def target(name="sales", to_detach=0, attached=None, **others):
 
 def lane(account, seconds):
     """A lane that detaches a hundred numbers."""
-    return LanePreview(account, 100, 110, seconds, 10.0, adaptive=False, expires_at=None)
+    return LanePreview(account, 100, 110, seconds, 10.0, adaptive=False, token_left=None)
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,32 @@ def test_a_ramp_takes_the_time_of_all_lanes():
 def test_roughly(seconds, said):
     """A long time is told in the largest unit of which there are two."""
     assert roughly(seconds) == said
+
+
+def test_what_stands_in_the_way_is_described():
+    """Drift stands below the sum, how long a token lasts and what a rollback would miss beside its account."""
+    busy = LanePreview("unpod-main", 4, 6, 2.0, 3.0, False, 7300.0, {"provider_config_id": 3})
+    drift = {"unknown to the account": 1, "attached elsewhere": 2}
+    said = []
+    describe(Preview("retire", 1, (target("sales", 4, elsewhere=2),), (busy,), (), (), drift), said.append)
+    assert said == [
+        "retire: 4 of 6 numbers to detach, about 2 s",
+        "  drift: 3 not where the plan says: 2 attached elsewhere, 1 unknown to the account",
+        "  unpod-main/sales  4 to detach, 2 attached elsewhere",
+        "  unpod-main  about 6 requests, about 2 s at 3/s; the token lasts about 2 h",
+        "  unpod-main  3 of 4 numbers show no provider_config_id, which a rollback needs; see `reattach`",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("left", "warning"),
+    [
+        (12.0, None),
+        (11.0, None),
+        (10.9, "unpod-main: the token ends in 11 s, and the run needs about 11 s; get one that lasts longer"),
+        (0.0, "unpod-main: the token has already ended, and the run needs about 11 s; get one that lasts longer"),
+    ],
+)
+def test_a_token_that_ends_too_early(left, warning):
+    """It is warned of when it ends before the run is expected to."""
+    assert LanePreview("unpod-main", 100, 110, 11.0, 10.0, False, left).expiry_warning() == warning

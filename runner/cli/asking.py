@@ -20,8 +20,13 @@ _MANY = 100
 
 
 def describe(seen: Preview, say: Callable[[str], None]) -> None:
-    """Say what would happen: in all, a line per target, then a line per lane with requests and time."""
+    """Say what would happen: in all, a line per target, then a line per lane with requests and time.
+
+    Where the world is not as the plan says, or a rollback would miss something, there are lines of that as well.
+    """
     say(seen.sentence())
+    if drifted := seen.drifted():
+        say(f"  {drifted}")
     shown, rest = seen.targets[:_SHOWN], seen.targets[_SHOWN:]
     name = max((len(target.place) for target in shown), default=0)
     count = max((len(str(target.to_detach)) for target in shown), default=0)
@@ -32,7 +37,8 @@ def describe(seen: Preview, say: Callable[[str], None]) -> None:
     busy = [lane for lane in seen.lanes if lane.to_detach]
     name = max((len(lane.account) for lane in busy), default=0)
     for lane in busy:
-        say(f"  {lane.account:<{name}}  {lane.sentence()}")
+        for sentence in [lane.sentence(), *lane.irreversible()]:
+            say(f"  {lane.account:<{name}}  {sentence}")
 
 
 class Prompt:

@@ -143,6 +143,8 @@ class Spec:
     counts: bool = False
     """Whether a survey sees all of a target anyway, so that a census costs nothing."""
     lister: Callable[[Reads], Lister] | None = None
+    needs: tuple[str, ...] = ()
+    """The keys of ``before`` without which a number cannot be put back."""
 
     def base_url(self, account: Account) -> str:
         """Return where the account's paths begin, whether or not its ``base_url`` names the root already."""

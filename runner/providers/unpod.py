@@ -274,6 +274,7 @@ SPEC = Spec(
     abilities=("discover", "check", "detach", "verify"),
     reader=UnpodReader,
     lister=UnpodReader,
+    needs=("provider_config_id",),
     detacher=Unpod,
     authorize=_authorize,
     counts=True,

@@ -62,6 +62,7 @@ class Estimate(_Form):
     requests: int
     seconds: float
     rate: float
+    lacking: dict[str, int] = Field(description="What a rollback needs and the look did not show, of so many numbers.")
 
 
 class Head(_Form):

@@ -117,6 +117,7 @@ def _head(history: History, look: Look) -> Head:
                 requests=lane.requests,
                 seconds=round(lane.seconds, 3),
                 rate=lane.rate,
+                lacking=dict(lane.lacking),
             )
             for lane in look.preview.lanes
         ],

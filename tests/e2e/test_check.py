@@ -66,6 +66,29 @@ def test_drift_is_told_with_its_place(bench):
     assert f"{THREE} is not attached to target gw_1 but to gw_2, gw_2-out; correct the plan" in said.notes
 
 
+def test_drift_is_summed_up(bench):
+    """What is not as the plan says is counted by what it is instead, whether it blocks or not."""
+    bench.world.unpod.add_bridge("sales", [ONE])
+    bench.world.unpod.add_bridge("other", [TWO])
+    bench.world.unpod.add_unassigned(THREE)
+    listed = [ONE, TWO, THREE, "+14155559999"]
+    words = "  drift: 3 not where the plan says: 1 already detached, 1 attached elsewhere, 1 unknown to the account\n"
+    for on_drift, code in (("block", 3), ("skip", 0)):
+        said = bench.check(bench.plan(bridge("sales", listed), guards={"on_drift": on_drift}))
+        assert (said.code, words in said.err) == (code, True)
+    assert "drift:" not in bench.check(bench.plan(bridge("sales", [ONE]))).err
+
+
+def test_says_what_a_rollback_would_miss(bench):
+    """Where the API does not show a number's configuration, that is said, and the mend; where it does, nothing is."""
+    bench.world.unpod.add_bridge("sales", [ONE, TWO])
+    plan = bench.plan(bridge("sales", [ONE, TWO]))
+    assert "which a rollback needs" not in bench.check(plan).err
+    del bench.world.unpod.bridges["sales"].rows[TWO]["provider_configuration"]
+    missing = "  unpod-main  1 of 2 numbers show no provider_config_id, which a rollback needs; see `reattach`\n"
+    assert missing in bench.check(plan).err
+
+
 def test_warns_of_a_token_that_ends_too_early(bench):
     """A token whose end is known and comes before the run's is warned of."""
     token = jwt.encode({"apikey": API_KEY, "exp": int(time.time()) + 5}, API_SECRET)
