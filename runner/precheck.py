@@ -32,7 +32,7 @@ class Findings:
     census: dict[str | None, int] = field(default_factory=dict)
     """How many numbers are attached to each target, those of the plan and all others."""
     drift: Counter[str] = field(default_factory=Counter)
-    """How many numbers that nothing was sent for are not at their target, by what they are instead."""
+    """How many numbers that nothing was sent for are not as the plan says, by what they are instead."""
 
 
 async def expand(reader: Reader, journal: Journal, targets: Iterable[Target], *, everywhere: bool) -> None:
@@ -128,7 +128,7 @@ class Precheck:
         if standing.state is not State.PLANNED:
             self._settle(standing, gone_after_attempt(standing, seen))
             return
-        self.findings.drift[_instead(seen)] += 1
+        self.findings.drift += _drift(seen)
         if isinstance(seen, Elsewhere):
             where = f"{sight.number} is not attached to {_place(sight.target)} but to {seen.where}"
             if self._guards.on_drift == "block":
@@ -149,7 +149,7 @@ class Precheck:
             self.findings.blocks.append(f"{_place(target)} is not found; correct the plan, or set if_missing to ok")
         for standing in standings:
             self._open.pop(target, standing.number)
-            self.findings.drift[_instead(gone)] += standing.state is State.PLANNED
+            self.findings.drift += _drift(gone) if standing.state is State.PLANNED else Counter()
             if may_miss or known:
                 planned = standing.state is State.PLANNED
                 outcome = AlreadyDetached(gone.reason) if planned else gone_after_attempt(standing, gone)
@@ -170,11 +170,12 @@ def gone_after_attempt(standing: Standing, seen: Seen) -> Outcome:
     return AlreadyDetached(reason) if standing.only_refused else Detached("verification", reason)
 
 
-def _instead(seen: Seen) -> str:
+def _drift(seen: Seen) -> Counter[str]:
+    """Return what a number is that is not attached to its target; nothing where it is just detached already."""
     if isinstance(seen, Elsewhere):
-        return "attached elsewhere"
-    reasons = {"unknown_to_account": "unknown to the account", "target_gone": "at a target that is not found"}
-    return reasons.get((isinstance(seen, Gone) and seen.reason) or "", "already detached")
+        return Counter({"attached elsewhere": 1})
+    words = {"unknown_to_account": "unknown to the account", "target_gone": "at a target that is not found"}
+    return Counter({words[seen.reason]: 1} if isinstance(seen, Gone) and seen.reason else {})
 
 
 def _place(target: str | None) -> str:

@@ -117,7 +117,7 @@ class Preview:
     blocks: tuple[str, ...]
     warnings: tuple[str, ...]
     drift: Mapping[str, int] = field(default_factory=dict)
-    """How many numbers are not where the plan says, by what they are instead."""
+    """How many numbers are not as the plan says, nor just detached already, by what they are instead."""
 
     @property
     def to_detach(self) -> int:
@@ -139,7 +139,7 @@ class Preview:
     def drifted(self) -> str | None:
         """Return how the world differs from the plan, None where it does not."""
         found = ", ".join(f"{count} {what}" for what, count in sorted(self.drift.items()))
-        return f"drift: {sum(self.drift.values())} not where the plan says: {found}" if found else None
+        return f"drift: {sum(self.drift.values())} not as the plan says: {found}" if found else None
 
 
 def foresee(

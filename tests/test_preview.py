@@ -85,7 +85,7 @@ def test_what_stands_in_the_way_is_described():
     describe(Preview("retire", 1, (target("sales", 4, elsewhere=2),), (busy,), (), (), drift), said.append)
     assert said == [
         "retire: 4 of 6 numbers to detach, about 2 s",
-        "  drift: 3 not where the plan says: 2 attached elsewhere, 1 unknown to the account",
+        "  drift: 3 not as the plan says: 2 attached elsewhere, 1 unknown to the account",
         "  unpod-main/sales  4 to detach, 2 attached elsewhere",
         "  unpod-main  about 6 requests, about 2 s at 3/s; the token lasts about 2 h",
         "  unpod-main  3 of 4 numbers show no provider_config_id, which a rollback needs; see `reattach`",

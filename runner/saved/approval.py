@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from runner.errors import BlockedError
 from runner.model import Skipped, State
 from runner.records import Settled
+from runner.saved.form import seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,7 +72,7 @@ class Approval:
         """Return why the run may not begin: all that is not as the check saw it; nothing once it has begun."""
         if history.has_sent(run_id):
             return []
-        stale = None if self.rehearsal else _stale(self.guards, self.check.head.checked_at, now)
+        stale = None if self.rehearsal else _stale(self.guards, seconds_of(self.check.head.checked_at), now)
         found = [f"the saved check {stale}"] if stale else []
         found += [] if self.rehearsal else self._newcomers(census)
         drifted = list(filter(None, (self._drift(*pair) for pair in self._pairs(history, run_id))))

@@ -7,17 +7,35 @@ JSON (keys sorted, no blanks), and together they are one document. ``head -n -1 
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 SCHEMA = "teardown.check/1"
 BEGIN = f'{{"schema":"{SCHEMA}",'.encode()
 END = re.compile(rb'\],"sha256":"([0-9a-f]{64})"\}\n')
 
+
+def seconds_of(moment: str) -> float:
+    """Return a time in RFC 3339 as seconds since the epoch; ValueError when it is none, or has no zone."""
+    found = datetime.fromisoformat(moment)
+    if found.tzinfo is None:
+        raise ValueError("a time needs a zone")
+    return found.timestamp()
+
+
+def _moment(text: str) -> str:
+    seconds_of(text)
+    return text
+
+
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Number = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")]
+
+
+Moment = Annotated[str, AfterValidator(_moment), Field(json_schema_extra={"format": "date-time"})]
 
 
 class _Form(BaseModel):
@@ -35,27 +53,27 @@ class Checked(_Form):
     """The plan that was checked, as it stood."""
 
     name: str
-    path: str
-    sha256: Sha256
+    path: str = Field(description="Where it stood.")
+    sha256: Sha256 = Field(description="Of the file, as a report has it.")
     description: str | None
     metadata: dict[str, Any]
-    text: str
+    text: str = Field(description="The file itself.")
 
 
 class Place(_Form):
-    """One group of the plan; ``attached`` is how many numbers its target had in all, where that was counted."""
+    """One group of the plan; `attached` is how many numbers its target had in all, where that was counted."""
 
     account: str
     provider: str
     target: str | None
-    all: bool
-    if_missing: bool
-    reattach: dict[str, Any]
+    all: bool = Field(description="Whether the plan said `numbers: all`.")
+    if_missing: bool = Field(description="Whether the target may be gone already.")
+    reattach: dict[str, Any] = Field(description="What a rollback needs and the provider does not show.")
     attached: int | None
 
 
 class Estimate(_Form):
-    """What a run was expected to take at one account: requests in all, and seconds at ``rate`` a second."""
+    """What a run was expected to take at one account: requests in all, and seconds at `rate` a second."""
 
     account: str
     to_detach: int
@@ -69,21 +87,21 @@ class Head(_Form):
     """All but the items."""
 
     run: str = Field(description="The id of the check in the ledger that it was saved from.")
-    checked_at: float = Field(description="When the look began, in seconds since the epoch.")
-    version: str
-    host: str
-    user: str
+    checked_at: Moment = Field(description="When the look began.")
+    version: str = Field(description="The release of teardown.")
+    host: str = Field(description="The machine that it was made on.")
+    user: str = Field(description="Who made it there.")
     sandbox: bool = Field(description="Whether it was a rehearsal, which no real run can be made of.")
-    plan: Checked
+    plan: Checked = Field(description="What was checked.")
     rules: dict[str, Any] = Field(description="Guards and window, as a run of it has to hold to.")
     accounts: dict[str, Home] = Field(description="Where each account was asked; empty for a rehearsal.")
-    groups: list[Place]
-    estimate: list[Estimate]
+    groups: list[Place] = Field(description="The groups of the plan, in its order.")
+    estimate: list[Estimate] = Field(description="What a run was expected to take, by account.")
     totals: dict[str, int] = Field(description="How many items have each outcome, and how many there are.")
 
 
 class SavedItem(_Form):
-    """One item: a run detaches it when it is ``would_detach``, and must find it as it was otherwise."""
+    """One item: a run detaches it when it is `would_detach`, and must find it as it was otherwise."""
 
     group: int = Field(ge=0, description="Which of the groups it belongs to, from 0.")
     number: Number
@@ -98,7 +116,7 @@ class _File(Head):
     model_config = ConfigDict(title="Saved check of teardown")
 
     format: Literal["teardown.check/1"] = Field(alias="schema")
-    items: list[SavedItem]
+    items: list[SavedItem] = Field(description="Every number of the plan, in its order, group by group.")
     sha256: Sha256 = Field(description="Of every byte above the file's last line.")
 
 

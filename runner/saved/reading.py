@@ -15,7 +15,7 @@ from runner.begin import Rules
 from runner.e164 import NumberList
 from runner.errors import BlockedError, InputError
 from runner.plan import Approved, Group, Plan
-from runner.saved.form import BEGIN, END, Head, Place, SavedItem
+from runner.saved.form import BEGIN, END, Head, Place, SavedItem, seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +85,7 @@ class SavedCheck:
             approved=Approved(
                 path=self.path,
                 sha256=self.sha256,
-                checked_at=self.head.checked_at,
+                checked_at=seconds_of(self.head.checked_at),
                 sandbox=self.head.sandbox,
                 homes={name: (home.base_url, home.org_handle) for name, home in homes.items()},
             ),

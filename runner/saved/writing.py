@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from runner.durable import replacing
 from runner.errors import InputError
 from runner.history import SHIFT
+from runner.log import stamp
 from runner.report import outcome_of
 from runner.saved.form import Checked, Estimate, Head, Home, Place, SavedItem, first_line, last_line, line
 from runner.saved.reading import is_saved
@@ -94,7 +95,7 @@ def _head(history: History, look: Look) -> Head:
     homes = {name: Home(base_url=each.base_url, org_handle=each.org_handle) for name, each in look.accounts.items()}
     return Head(
         run=record.id,
-        checked_at=record.started_at,
+        checked_at=stamp(record.started_at),
         version=record.version,
         host=record.host,
         user=record.user,

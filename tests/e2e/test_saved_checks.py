@@ -187,7 +187,7 @@ ALTERATIONS = {
     "a key": lambda text: text.replace('{"before"', '{"also":1,"before"', 1),
     "line ends": lambda text: text.replace("\n", "\r\n"),
     "a line at its end": lambda text: text + "\n",
-    "the time": lambda text: re.sub(r'"checked_at":[0-9]+', '"checked_at":9999999999', text),
+    "the time": lambda text: re.sub(r'"checked_at":"20[0-9]+', '"checked_at":"2099', text),
 }
 DAMAGES = {
     "cut short": lambda text: text[: len(text) // 2],
