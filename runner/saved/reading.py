@@ -117,7 +117,7 @@ def load(path: Path, expected: str | None = None) -> SavedCheck:
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); check the path") from error
     if expected is not None and expected.lower() != sha256:
-        raise BlockedError(f"{path} has the SHA-256 {sha256}, and --expect-hash is another; nothing was sent")
+        raise BlockedError(f"{path} has the SHA-256 {sha256}, and not the expected one; nothing was sent")
     try:
         rules = Rules.load(head.rules)
     except (KeyError, TypeError, ValueError) as error:

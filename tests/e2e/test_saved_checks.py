@@ -243,7 +243,7 @@ def test_no_byte_may_change(bench, where, byte, how):
 def test_bound_to_its_hash(bench):
     """Another hash is refused, although the file is sound; so is what is no hash, and one for a plan."""
     path, sha256, _ = saved_sales(bench)
-    assert f"has the SHA-256 {sha256}, and --expect-hash is another" in refused(bench, path, "--expect-hash", "0" * 64)
+    assert f"has the SHA-256 {sha256}, and not the expected one" in refused(bench, path, "--expect-hash", "0" * 64)
     assert "64 digits" in refused(bench, path, "--expect-hash", "beef", code=2)
     plan = bench.plan(bridge("sales", numbers(1, 101)))
     assert "is a plan; it goes with what" in refused(bench, plan, "--expect-hash", sha256, code=2)
@@ -356,17 +356,22 @@ def test_interrupted_and_resumed(bench):
     assert bench.resume().totals() == {"detached": 8}
 
 
-def test_a_copy_that_was_altered_is_not_resumed(bench):
-    """What the run keeps of its check is held to the hash as well."""
+@pytest.mark.parametrize("forged", [False, True])
+def test_a_copy_that_was_altered_is_not_resumed(bench, forged):
+    """What the run keeps of its check is held to the hash that the ledger knows, also where the file's is made anew."""
     path, _, _ = saved_sales(bench)
     bench.configure(hooks={"start": "false", "required": True})
     said = bench.run(path)
     bench.configure()
     kept = bench.run_folder(said) / "check.json"
-    kept.write_text(kept.read_text().replace('"would_detach"', '"skipped"', 1))
+    altered = kept.read_bytes().replace(b'"would_detach"', b'"skipped"', 1)
+    if forged:
+        above = altered.rpartition(b"]")[0]
+        altered = above + f'],"sha256":"{hashlib.sha256(above).hexdigest()}"}}\n'.encode()
+    kept.write_bytes(altered)
     again = call("resume", "--yes")
     assert (again.code, bench.detaches()) == (3, [])
-    assert "was altered" in again.err
+    assert ("not the expected one" if forged else "was altered") in again.err
 
 
 @pytest.mark.parametrize("faults", ["lost_after", "lost_before", "http_500_after", "http_400_after", "lying_200"])
