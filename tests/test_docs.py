@@ -27,8 +27,9 @@ SELECTION = ["--limit", "--only", "--exclude"]
 OUTPUT = ["--reason", "--report", "--json", "--no-progress"]
 SENDING = ["--yes", "--deadline", "--no-verify"]
 PROMISED = {
-    "run": [*PACE, *SELECTION, *OUTPUT, *SENDING, "--dry-run", "--sandbox", "--wait"],
-    "check": [*PACE, *SELECTION, *OUTPUT, "--sandbox"],
+    "discover": ["--target", "--match", "-o", "--overwrite"],
+    "run": ["--expect-hash", *PACE, *SELECTION, *OUTPUT, *SENDING, "--dry-run", "--sandbox", "--wait"],
+    "check": ["--out", "--detailed-exitcode", *PACE, *SELECTION, *OUTPUT, "--sandbox"],
     "resume": [*PACE, *OUTPUT, *SENDING, "--retry-failed"],
     "status": ["--json"],
     "report": ["--format", "--json", "-o"],

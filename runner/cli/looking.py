@@ -25,9 +25,18 @@ if TYPE_CHECKING:
 @global_options
 @click.pass_obj
 def validate_command(world: World, plan: str) -> None:
-    """Check PLAN offline: schema, numbers, duplicates, guards; every problem with its place."""
-    from runner import plan as plans
+    """Check PLAN offline: schema, numbers, duplicates, guards; every problem with its place.
 
+    A saved check is as it was written, or not.
+    """
+    from runner import plan as plans
+    from runner import saved
+
+    if saved.is_saved(Path(plan)):
+        check = saved.load(Path(plan))
+        count = check.head.totals["planned"]
+        click.echo(f"{plan} is a saved check of {count} numbers, as it was written; SHA-256 {check.sha256}")
+        return
     problems: list[Problem] = []
     accounts = guards = None
     try:

@@ -451,3 +451,71 @@ def test_its_schema_is_published(bench):
     jsonschema.validate(saved, schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(saved | {"more": 1}, schema)
+
+
+def test_all_kinds_of_groups_in_a_rehearsal(bench):
+    """Bridges, gateways, ``all``, what may be missing, what is protected: checked and run in a sandbox, no config."""
+    (bench.folder / "config.yaml").unlink()
+    groups = bridge("sales", [ONE, TWO]), bridge("whole", "all"), gateway([THREE], "gw_1"), gateway([FOUR])
+    plan = bench.plan(*groups, bridge("late", [ONE], if_missing="ok"), guards={"protect": [TWO]})
+    path, sha256 = save(bench, plan, "--sandbox")
+    said = call("run", path, "--sandbox", "--yes", "--json", "--expect-hash", sha256)
+    assert (said.code, said.totals()) == (0, {"detached": 14, "skipped": 1})
+
+
+def test_validated_offline(bench):
+    """``validate`` says whether a saved check is as it was written, and its hash."""
+    path, sha256, _ = saved_sales(bench)
+    before = len(bench.record)
+    said = call("validate", path)
+    assert (said.code, said.out) == (0, f"{path} is a saved check of 4 numbers, as it was written; SHA-256 {sha256}\n")
+    path.write_text(path.read_text().replace("sales", "slaes"))
+    assert call("validate", path).code == 3
+    path.write_text(path.read_text()[:-9])
+    assert call("validate", path).code == 2
+    assert len(bench.record) == before
+
+
+bridges = st.sampled_from(["one", "two"])
+places = st.tuples(bridges, st.sampled_from(numbers(5)))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    there=st.sets(places),
+    listed=st.sets(places, min_size=1),
+    changes=st.tuples(st.sets(places), st.sets(places)),
+    whole=bridges,
+)
+def test_just_what_was_seen_or_nothing(bench, there, listed, changes, whole):
+    """Whatever changes between check and run: the run detaches just what the check listed, or it sends nothing."""
+    (came, went), world = changes, bench.world.unpod
+    world.bridges.clear()
+    world.unassigned.clear()
+    for slug in ("one", "two"):
+        world.add_bridge(slug, sorted(number for place, number in there if place == slug))
+    groups = [
+        bridge(slug, "all" if slug == whole else sorted(number for place, number in listed if place == slug))
+        for slug in ("one", "two")
+    ]
+    plan = bench.plan(*(group for group in groups if group["numbers"]))
+    (bench.folder / "approved.json").unlink(missing_ok=True)
+    if call("check", plan, "--out", "approved.json").code:
+        return  # drift already
+    wanted = {
+        (group["bridge"], number)
+        for group in groups
+        for slug, number in there
+        if slug == group["bridge"] and (group["numbers"] == "all" or number in group["numbers"])
+    }
+    for slug, number in went & there:
+        world.detach(slug, number)
+    for slug, number in came - there:
+        world.attach(slug, number)
+    left = {(slug, number) for slug, known in world.bridges.items() for number in known.rows}
+    said = call("run", "approved.json", "--yes")
+    now = {(slug, number) for slug, known in world.bridges.items() for number in known.rows}
+    assert (said.code, left - now) in ((0, wanted), (3, set())), said.err
+    touched = {(slug, number) for slug, number in went | came if slug == whole or (slug, number) in listed}
+    if not touched & (there ^ left):
+        assert said.code == 0, said.err
