@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from runner.inventory import Inventory, Shelf
     from runner.policy import Guards
 
+_QUIET = 5.0
+"""Seconds for which nothing is said."""
 _BARE = re.compile(r"[A-Za-z][\w./+-]*", re.ASCII)
 _WORDS_OF_YAML = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 
@@ -57,9 +59,11 @@ async def look_through(
     *,
     environ: Mapping[str, str],
     clock: Callable[[], float],
+    heard: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Fill ``inventory`` with all that the account has, or that ``targets`` have.
 
+    ``heard`` is told every few seconds how many numbers that are so far; ``clock`` gives seconds since the epoch.
     Raises BlockedError when a read fails for good, or shows less than it says: that is no evidence of anything.
     """
     async with AsyncExitStack() as stack:
@@ -73,8 +77,13 @@ async def look_through(
         )
         try:
             assert lane.spec.lister  # noqa: S101 - `find_account` has asked
+            count, told = 0, clock()
             async for holding in lane.spec.lister(PatientReads(lane)).inventory(targets):
                 inventory.add(holding)
+                count += 1
+                if clock() - told >= _QUIET:
+                    told = clock()
+                    heard(count)
         except RequestError as error:
             raise BlockedError(f"{account.name}: no plan was made, as a failed read is no evidence: {error}") from error
 

@@ -50,7 +50,17 @@ def discover_command(
     choice = Choice(targets, patterns, settings.guards.protect)
     with Inventory(choice, cleaner(found, os.environ)) as inventory:
         began = time.time()
-        loop.run(look_through(found, settings, targets, inventory, environ=os.environ, clock=time.time))
+        loop.run(
+            look_through(
+                found,
+                settings,
+                targets,
+                inventory,
+                environ=os.environ,
+                clock=time.time,
+                heard=lambda count: world.say(f"{account}: {count} numbers so far"),
+            )
+        )
         _deliver(plan_text(found, inventory, settings.guards, began), path)
         count = sum(shelf.size for shelf in inventory.shelves())
         left_out = [f"{number} {why}" for why, number in inventory.left_out().items()]

@@ -108,6 +108,18 @@ def test_is_run_just_as_it_is(bench, sandbox):
     assert len(bench.detaches()) == (0 if sandbox else 1)
 
 
+def test_the_rules_of_the_plan_are_kept(bench):
+    """Guards and window go with the check: a ramp is climbed, and outside the window nothing is sent."""
+    plan, listed = bench.sales(4, batches=[1, "50%"], stop_after_failures=2)
+    path, _ = save(bench, plan)
+    said = bench.run(path)
+    assert ("batch 3 of 3" in said.err, said.totals()) == (True, {"detached": 4})
+    bench.world.unpod.add_bridge("sales", listed)
+    window = {"not_before": "2026-11-22T01:00:00+01:00"}
+    path, _ = save(bench, bench.plan(bridge("sales", listed), window=window))
+    assert json.loads(path.read_text())["rules"]["window"] == window
+
+
 def test_a_selection_is_kept(bench):
     """What --only and --limit leave alone in the check is left alone in its run, at each of its places."""
     bench.world.unpod.add_bridge("sales", [ONE, TWO, THREE])
