@@ -27,20 +27,20 @@ _OF_A_PLAN = ("only", "exclude", "limit", "out")
 
 def check_options(given: dict[str, Any]) -> None:
     """Refuse a hash that is none, and a file that a check may not be saved in, before anything is asked."""
-    from runner import saved
-
     expected = given.get("expected")
     if expected is not None and not _HASH.fullmatch(expected):
         raise InputError("--expect-hash: give the SHA-256 that the check said: 64 digits from 0 to f")
     if given.get("out"):
+        from runner import saved
+
         saved.check_free(Path(given["out"]))
 
 
 def read_plan(path: str, given: dict[str, Any], settings: Settings | None) -> tuple[Plan, Plan]:
     """Return the plan at ``path``, or the one of a saved check; and what a sandbox is seeded from, for that is less."""
-    from runner import saved
+    from runner.plan import is_saved_check
 
-    if saved.is_saved(Path(path)):
+    if is_saved_check(Path(path)):
         return _saved_plan(path, given, settings)
     if given.get("expected"):
         raise InputError(f"--expect-hash: {path} is a plan; it goes with what `teardown check PLAN --out FILE` saved")

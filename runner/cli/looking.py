@@ -30,9 +30,10 @@ def validate_command(world: World, plan: str) -> None:
     A saved check is as it was written, or not.
     """
     from runner import plan as plans
-    from runner import saved
 
-    if saved.is_saved(Path(plan)):
+    if plans.is_saved_check(Path(plan)):
+        from runner import saved
+
         check = saved.load(Path(plan))
         count = check.head.totals["planned"]
         click.echo(f"{plan} is a saved check of {count} numbers, as it was written; SHA-256 {check.sha256}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from array import array
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
@@ -25,22 +24,11 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=BaseModel)
 
-_LOOKS_LIKE_ONE = re.compile(rb'\s*\{\s*"schema"\s*:\s*"teardown\.check/')
-_FAR_ENOUGH = 200
 _MEND = "save a new check by `teardown check PLAN --out FILE`"
 
 
 class _AlteredError(Exception):
     """The file is not as it was written."""
-
-
-def is_saved(path: Path) -> bool:
-    """Whether ``path`` holds a saved check, sound or not, rather than a plan."""
-    try:
-        with path.open("rb") as file:
-            return _LOOKS_LIKE_ONE.match(file.read(_FAR_ENOUGH)) is not None
-    except (OSError, ValueError):
-        return False  # whoever reads it as a plan says what is wrong
 
 
 @dataclass(frozen=True, slots=True)

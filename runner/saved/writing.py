@@ -10,9 +10,9 @@ from runner.durable import replacing
 from runner.errors import InputError
 from runner.history import SHIFT
 from runner.log import stamp
+from runner.plan import is_saved_check
 from runner.report import outcome_of
 from runner.saved.form import Checked, Estimate, Head, Home, Place, SavedItem, first_line, last_line, line
-from runner.saved.reading import is_saved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,7 +39,7 @@ def check_free(path: Path) -> None:
     """Raise InputError when a check cannot be saved at ``path``, or would replace what is no saved check."""
     if not path.resolve().parent.is_dir():
         raise InputError(f"--out: {path} is in a folder that does not exist; make it, or name another file")
-    if path.exists() and not is_saved(path):
+    if path.exists() and not is_saved_check(path):
         raise InputError(f"--out: {path} is there already and is no saved check; name another file")
 
 
