@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from runner.begin import Options
     from runner.config import Account, Settings
     from runner.config import load as load_config
-    from runner.errors import BusyError, InputError, LedgerError, Problem, TeardownError
+    from runner.errors import BlockedError, BusyError, InputError, LedgerError, Problem, TeardownError
     from runner.finding import find_resumable
     from runner.operate import Front, resume, start
     from runner.plan import Group, Plan
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Account",
+    "BlockedError",
     "BusyError",
     "Front",
     "Group",
@@ -50,7 +51,7 @@ __all__ = [
 _HOMES = {
     "runner.begin": ("Options",),
     "runner.config": ("Account", "Settings"),
-    "runner.errors": ("BusyError", "InputError", "LedgerError", "Problem", "TeardownError"),
+    "runner.errors": ("BlockedError", "BusyError", "InputError", "LedgerError", "Problem", "TeardownError"),
     "runner.finding": ("find_resumable",),
     "runner.operate": ("Front", "resume", "start"),
     "runner.plan": ("Group", "Plan"),

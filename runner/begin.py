@@ -51,13 +51,15 @@ class Rules:
     """What the plan gives for a rollback, by the place of the group."""
     partial: bool = False
     """In a rollback: whether it puts back what it can when that is not all."""
+    check: str | None = None
+    """The SHA-256 of the saved check that the run is held to."""
 
     def dump(self) -> dict[str, Any]:
         """Return them as JSON values."""
         moments = {"not_before": self.window.not_before, "not_after": self.window.not_after}
         window = {name: moment.isoformat() for name, moment in moments.items() if moment}
         said = {str(place): said for place, said in self.reattach.items()}
-        rest = {"limit": self.limit, "reattach": said, "partial": self.partial}
+        rest = {"limit": self.limit, "reattach": said, "partial": self.partial, "check": self.check}
         return {"guards": asdict(self.guards), "window": window} | rest
 
     @classmethod
@@ -70,7 +72,8 @@ class Rules:
             guards["gate"] = Gate(**gate | {"command": tuple(gate["command"])})
         window = {name: datetime.fromisoformat(moment) for name, moment in stored["window"].items()}
         said = {int(place): said for place, said in stored.get("reattach", {}).items()}
-        return cls(Guards(**guards), Window(**window), stored["limit"], said, stored.get("partial", False))
+        rest = {key: stored[key] for key in ("limit", "partial", "check") if key in stored}
+        return cls(Guards(**guards), Window(**window), reattach=said, **rest)
 
 
 class Placed(Protocol):
@@ -108,7 +111,8 @@ def begin(ledger: Ledger, run_id: str, plan: Plan, options: Options, now: float)
     chosen = [is_chosen(group, options) for group in plan.groups]
     check_selection(plan.groups, options, any(chosen))
     said = {place: group.reattach for place, group in enumerate(plan.groups) if group.reattach}
-    rules = Rules(plan.guards, plan.window or Window(), options.limit, said)
+    check = plan.approved.sha256 if plan.approved else None
+    rules = Rules(plan.guards, plan.window or Window(), options.limit, said, check=check)
     planned = Planned(plan.name, plan.path, plan.sha256, plan.metadata, plan.description)
     ledger.begin(new_record(run_id, planned, options, now), rules.dump(), map(_target, plan.groups, chosen))
 

@@ -202,6 +202,10 @@ class History:
             counts[tab.state, tab.seen] += tab.count
         return dict(counts)
 
+    def user_of(self, check: str) -> str | None:
+        """Return the run that used up the saved check with this SHA-256, None where it was not used."""
+        return next((run for (run,) in self._rows("SELECT run FROM used_check WHERE sha256 = ?", (check,))), None)
+
     def command(self, run_id: str) -> tuple[Command | None, str | None]:
         """Return what somebody wants of the process that works on the run, and why."""
         command, reason = self._one("command, command_reason", run_id)

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from runner.tally import Tally
 
 VERSION = 2
+_UPGRADES = {1: "CREATE TABLE used_check (sha256 TEXT PRIMARY KEY, run TEXT NOT NULL) STRICT, WITHOUT ROWID"}
+"""By version: what makes the next one of it."""
 _EXCLUDE = "UPDATE item SET state = 'skipped', reason = 'excluded', finished_at = ? WHERE id BETWEEN ? AND ?"
 
 
@@ -195,6 +197,13 @@ class Ledger:
         with self._transaction() as db:
             return db.execute(query, (command, reason, run_id)).rowcount == 1
 
+    def use(self, check: str, run_id: str) -> str | None:
+        """Record that a run uses up a saved check; return the other run that has done so before, if there is one."""
+        with self._transaction() as db:
+            db.execute("INSERT OR IGNORE INTO used_check VALUES (?, ?)", (check, run_id))
+            user = self.history.user_of(check)
+        return None if user == run_id else user
+
     def finish(self, run_id: str, at: float, ending: Ending, signal: int | None, notes: Iterable[str]) -> None:
         """Record how a process left the run, in ``notes`` why, and its tabs: until `reopen` no item changes."""
         with self._transaction() as db:
@@ -242,7 +251,9 @@ class Ledger:
                 script = files("runner").joinpath("ledger.sql").read_text("utf-8")
                 for statement in _statements(script):
                     db.execute(statement)
-            if version < VERSION:  # what version 1 lacks is only the steps of a rollback
+            for old in range(version or VERSION, VERSION):
+                db.execute(_UPGRADES[old])
+            if version < VERSION:
                 db.executemany("INSERT OR IGNORE INTO step VALUES (?, ?)", sorted(STEPS))
                 db.execute(f"PRAGMA user_version = {VERSION}")
 

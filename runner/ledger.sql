@@ -102,3 +102,8 @@ CREATE TABLE lane (
     waiting TEXT,                     -- why it sends nothing at the moment
     PRIMARY KEY (run, session, account)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE used_check (
+    sha256 TEXT PRIMARY KEY,          -- of a saved check, which is run once
+    run TEXT NOT NULL
+) STRICT, WITHOUT ROWID;

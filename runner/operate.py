@@ -26,6 +26,8 @@ from runner.progress import NoProgress, Progress
 from runner.report import Report, ReportUnwritable, save_all
 from runner.rollback import accounts_of, begin_rollback, reversible
 from runner.run import Run
+from runner.saved import Approval, admit
+from runner.saved import load as load_check
 from runner.telling import Audience, Subject, Teller, in_hook_of
 
 if TYPE_CHECKING:
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
     from runner.rollback import Said
     from runner.state import StateFolder
     from runner.tracing import Trace
+
+
+_CHECK = "check.json"
 
 
 async def approve(_preview: Preview) -> bool:
@@ -76,11 +81,14 @@ async def start(plan: Plan, settings: Settings, state: StateFolder, options: Opt
     run_id = new_run_id(front.clock())
     state.prepare()
     with opened(state) as ledger:
+        admit(plan, {name: account for name, (account, _) in accounts.items()}, ledger.history, options, front.clock())
         job = _Job(ledger, run_id, accounts, settings, state, options, front, audience)
         with ExitStack() as lanes:
             lanes.enter_context(job.held())
             begin(ledger, run_id, plan, options, front.clock())
             state.keep(run_id, "plan.yaml", plan.text)
+            if plan.approved:
+                state.keep_copy(run_id, _CHECK, plan.approved.path)
             return await _perform(job, lanes.close)
 
 
@@ -182,11 +190,13 @@ async def _refused(front: Front, teller: Teller, seen: Preview) -> str | None:
 
 async def _run(job: _Job, run_log: Log, trace: Trace | None, teller: Teller) -> Report:
     front = job.front
+    rules = Rules.load(job.ledger.history.rules(job.run_id))
     run = Run(
         ledger=job.ledger,
         run_id=job.run_id,
         session=job.session,
-        rules=Rules.load(job.ledger.history.rules(job.run_id)),
+        rules=rules,
+        approval=_approval(job, rules),
         options=job.options,
         accounts=job.accounts,
         policy=job.settings.retry,
@@ -208,6 +218,14 @@ async def _run(job: _Job, run_log: Log, trace: Trace | None, teller: Teller) -> 
     if trace:
         trace.ended(report)
     return report
+
+
+def _approval(job: _Job, rules: Rules) -> Approval | None:
+    """Return what holds the run to the saved check that it was begun with, if it was; raises as `load_check`."""
+    if rules.check is None:
+        return None
+    check = load_check(job.state.run_folder(job.run_id) / _CHECK, rules.check)
+    return Approval(check, rules.guards, rehearsal=job.options.sandbox)
 
 
 def _sentence(error: Exception) -> str:

@@ -22,11 +22,14 @@ class Page:
     total: int | None
 
 
-async def read_all(fetch: Callable[[int], Awaitable[Page]], *, what: str) -> AsyncIterator[dict[str, Any]]:
+async def read_all(
+    fetch: Callable[[int], Awaitable[Page]], *, what: str, whole: bool = False
+) -> AsyncIterator[dict[str, Any]]:
     """Yield the new rows of each page, every row once, until a whole pass saw a listing that held still, or two agree.
 
     ``fetch`` gets page numbers from 1. A server that ignores them, or gives no total, ends with the first page that
-    brings nothing new. Raises UnexpectedAnswer when the listing never holds still, and whatever ``fetch`` raises.
+    brings nothing new. Raises UnexpectedAnswer when the listing never holds still, and whatever ``fetch`` raises; where
+    it has to be ``whole`` also when it shows other than as many rows as it says there are.
     """
     known: set[str] = set()
     before: tuple[set[str], set[int | None]] | None = None
@@ -45,7 +48,13 @@ async def read_all(fetch: Callable[[int], Awaitable[Page]], *, what: str) -> Asy
                 yield fresh
             if len(in_pass) == size or (page.total is not None and len(in_pass) >= page.total):
                 break
-        if totals in ({None}, {len(in_pass)}) or before == (in_pass, totals):
+        if totals in ({None}, {len(in_pass)}):
+            return
+        if before == (in_pass, totals):
+            if whole:
+                told = ", then ".join(str(total) for total in sorted(totals, key=str))
+                message = f"the list of {what} shows {len(in_pass)} and says that there are {told}"
+                raise UnexpectedAnswer(message, code="short_listing")
             return
         before = in_pass, totals
     raise UnexpectedAnswer(f"the list of {what} kept changing while it was read", code="unstable_listing")

@@ -161,6 +161,8 @@ class Guards:
     stop_after_failure_ratio: float | None = None
     on_drift: Literal["block", "skip"] = "block"
     gate: Gate | None = None
+    max_check_age: float | None = None
+    """Seconds for which a saved check may be run."""
 
     @property
     def needs_census(self) -> bool:

@@ -38,6 +38,8 @@ class Findings:
     """How many of the numbers that something is to be sent for a rollback could put back, and how."""
     once: int = 0
     """How many of the requests so far a verification does not need again."""
+    drift: Counter[str] = field(default_factory=Counter)
+    """How many numbers that nothing was sent for are not as the plan says, by what they are instead."""
 
 
 async def expand(reader: Reader, journal: Journal, targets: Iterable[Target], *, everywhere: bool) -> None:
@@ -137,7 +139,9 @@ class Precheck:
         seen = sight.seen
         if standing.state is not State.PLANNED:
             self._settle(standing, settled_by(DETACH, standing, seen))
-        elif isinstance(seen, Elsewhere):
+            return
+        self.findings.drift += _drift(seen)
+        if isinstance(seen, Elsewhere):
             where = f"{sight.number} is not attached to {place(sight.target)} but to {seen.where}"
             if self._guards.on_drift == "block":
                 self.findings.blocks.append(f"{where}; correct the plan, or set guards.on_drift to skip")
@@ -157,6 +161,7 @@ class Precheck:
             self.findings.blocks.append(f"{place(target)} is not found; correct the plan, or set if_missing to ok")
         for standing in standings:
             self._open.pop(target, standing.number)
+            self.findings.drift += _drift(gone) if standing.state is State.PLANNED else Counter()
             if may_miss or known:
                 self._settle(standing, settled_by(DETACH, standing, gone))
 
@@ -172,6 +177,14 @@ class Precheck:
 def settled_by(goal: Goal, standing: Standing, seen: Seen) -> Outcome:
     """Return what an item is that a look now sees where it is wanted; where something was sent, this run did it."""
     return goal.outcome(seen, ours=standing.state is not State.PLANNED and not standing.only_refused)
+
+
+def _drift(seen: Seen) -> Counter[str]:
+    """Return what a number is that is not attached to its target; nothing where it is just detached already."""
+    if isinstance(seen, Elsewhere):
+        return Counter({"attached elsewhere": 1})
+    words = {"unknown_to_account": "unknown to the account", "target_gone": "at a target that is not found"}
+    return Counter({words[seen.reason]: 1} if isinstance(seen, Gone) and seen.reason else {})
 
 
 def place(target: str | None) -> str:

@@ -81,32 +81,33 @@ class LanePreview:
     seconds: float
     rate: float
     adaptive: bool
-    expires_at: float | None
-    """When the account's token ends, in seconds since the epoch, where that is known."""
+    token_left: float | None
+    """Seconds that the account's token still lasts, where that is known."""
     reversals: Mapping[Reversal, int] = field(default_factory=dict)
     """How many of its numbers can be put back, and how."""
 
     def sentence(self) -> str:
-        """Return the estimate in words."""
+        """Return the estimate in words, and how long the token lasts."""
         pace = f"{roughly(self.seconds)} at {round(self.rate, 2):g}/s" + (
             ", where rate: auto begins" if self.adaptive else ""
         )
-        return f"about {self.requests} requests, {pace}"
+        token = f"; the token lasts {roughly(self.token_left)}" if self.token_left and self.token_left > 0 else ""
+        return f"about {self.requests} requests, {pace}{token}"
 
     def reversible(self) -> str | None:
-        """Return in words how many of its numbers a rollback could put back, and how; None where there are none."""
-        words = {"exact": "exactly as before", "new_ids": "with new ids", "none": "not possible"}
+        """Return in words how many of its numbers a rollback puts back, and how; None where there are none."""
+        words = {"exact": "exactly as before", "new_ids": "with new ids", "none": "not at all"}
         counts: Counter[str] = Counter()
         for reversal, count in self.reversals.items():
             lacks = f" (missing: {', '.join(reversal.missing)})" if reversal.missing else ""
             counts[words[reversal.how] + lacks] += count
         return ", ".join(f"{count} {how}" for how, count in counts.items()) or None
 
-    def expiry_warning(self, now: float) -> str | None:
+    def expiry_warning(self) -> str | None:
         """Return a warning when the token ends before the run does."""
-        if self.expires_at is None or not self.to_send or self.expires_at >= now + self.seconds:
+        left = self.token_left
+        if left is None or not self.to_send or left >= self.seconds:
             return None
-        left = self.expires_at - now
         when = f"ends in {left:.0f} s" if left > 0 else "has already ended"
         needs = f"{'may need' if self.adaptive else 'needs about'} {self.seconds:.0f} s"
         return f"{self.account}: the token {when}, and the run {needs}; get one that lasts longer"
@@ -125,6 +126,8 @@ class Preview:
     lanes: tuple[LanePreview, ...]
     blocks: tuple[str, ...]
     warnings: tuple[str, ...]
+    drift: Mapping[str, int] = field(default_factory=dict)
+    """How many numbers are not as the plan says, nor just detached already, by what they are instead."""
     goal: Goal = DETACH
 
     @property
@@ -149,6 +152,11 @@ class Preview:
         ramp = f", in {self.batches} batches" if self.batches > 1 else ""
         return f"{self.plan}: {self.to_send} of {planned} numbers to {self.goal.verb}, {roughly(self.seconds)}{ramp}"
 
+    def drifted(self) -> str | None:
+        """Return how the world differs from the plan, None where it does not."""
+        found = ", ".join(f"{count} {what}" for what, count in sorted(self.drift.items()))
+        return f"drift: {sum(self.drift.values())} not as the plan says: {found}" if found else None
+
 
 def foresee(
     plan: str,
@@ -158,25 +166,37 @@ def foresee(
     rules: Rules,
     *,
     goal: Goal,
+    objections: Iterable[str] = (),
     verify: bool,
     now: float,
 ) -> Preview:
-    """Return what a run of ``plan`` would do, from what each lane's pre-check found; ``now`` is since the epoch."""
-    census = {(name, target): n for name, found in findings.items() for target, n in found.census.items()}
-    targets = preview_targets([each for group in lanes.values() for each in group], tabs, census, goal)
+    """Return what a run of ``plan`` would do, from what each lane's pre-check found; ``now`` is since the epoch.
+
+    ``objections`` are what a saved check has against it.
+    """
+    targets = preview_targets([each for group in lanes.values() for each in group], tabs, census(findings), goal)
     counts = {lane: sum(each.to_send for each in targets if each.account == lane.account) for lane in lanes}
-    ahead = tuple(preview_lane(lane, count, findings[lane.account], verify=verify) for lane, count in counts.items())
+    ahead = tuple(
+        preview_lane(lane, count, findings[lane.account], verify=verify, now=now) for lane, count in counts.items()
+    )
+    drift = sum((found.drift for found in findings.values()), Counter[str]())
     blocks = [f"{name}: {text}" for name, found in findings.items() for text in found.blocks]
     warnings = [f"{name}: {text}" for name, found in findings.items() for text in found.warnings]
+    blocks += objections
     blocks += guarded(rules.guards, targets, goal)
     blocks += filter(None, [rules.window.refuses(datetime.fromtimestamp(now, UTC))])
-    warnings += filter(None, [lane.expiry_warning(now) for lane in ahead])
+    warnings += filter(None, [lane.expiry_warning() for lane in ahead])
     batches = len(rules.guards.ramp(sum(counts.values())))
-    return Preview(plan, batches, targets, ahead, tuple(blocks), tuple(warnings), goal)
+    return Preview(plan, batches, targets, ahead, tuple(blocks), tuple(warnings), drift, goal)
+
+
+def census(findings: Mapping[str, Findings]) -> dict[tuple[str, str | None], int]:
+    """Return how many numbers are attached in all, by account and target, where that was counted."""
+    return {(name, target): count for name, found in findings.items() for target, count in found.census.items()}
 
 
 def preview_targets(
-    targets: Iterable[Target], tabs: Iterable[Tab], census: Mapping[tuple[str, str | None], int], goal: Goal
+    targets: Iterable[Target], tabs: Iterable[Tab], counted: Mapping[tuple[str, str | None], int], goal: Goal
 ) -> tuple[TargetPreview, ...]:
     """Return one preview per account and target, groups of the same target added up, in plan order."""
     places = {target.no: (target.account, target.target) for target in targets}
@@ -192,7 +212,7 @@ def preview_targets(
             protected=counts["protected"],
             elsewhere=counts["attached_elsewhere"],
             excluded=counts["excluded"],
-            attached=census.get(place),
+            attached=counted.get(place),
             goal=goal,
             lacking=counts[State.PLANNED] if goal.attached else 0,
         )
@@ -200,15 +220,14 @@ def preview_targets(
     )
 
 
-def preview_lane(lane: Lane, to_send: int, found: Findings, *, verify: bool) -> LanePreview:
+def preview_lane(lane: Lane, to_send: int, found: Findings, *, verify: bool, now: float) -> LanePreview:
     """Return the estimate of a lane: its looks so far stand for those of the verification."""
     looks = lane.channel.tally.requests
     ahead = to_send + (looks - found.once if verify and to_send else 0)
     pacer = lane.channel.pacer
-    rate, expires_at = pacer.rate.per_second, lane.channel.token.expires_at
-    return LanePreview(
-        lane.account, to_send, looks + ahead, ahead / rate, rate, pacer.adaptive, expires_at, dict(found.reversals)
-    )
+    rate, ends = pacer.rate.per_second, lane.channel.token.expires_at
+    left, reversals = None if ends is None else ends - now, dict(found.reversals)
+    return LanePreview(lane.account, to_send, looks + ahead, ahead / rate, rate, pacer.adaptive, left, reversals)
 
 
 def guarded(guards: Guards, targets: Iterable[TargetPreview], goal: Goal) -> list[str]:

@@ -23,7 +23,7 @@ from runner.model import OPEN, TROUBLED, Pending
 from runner.narrating import Narrator
 from runner.opening import open_lane
 from runner.precheck import Findings
-from runner.preview import Preview, foresee
+from runner.preview import Preview, census, foresee
 from runner.report import fold
 from runner.restoring import Restoring
 from runner.verify import Verification
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from runner.progress import Progress
     from runner.records import Attempt, Ending, RunRecord
     from runner.report import Report
+    from runner.saved import Approval
 
 
 @dataclass(slots=True)
@@ -64,6 +65,8 @@ class Run:
     tripped: Callable[[str], None]
     follow: Callable[[AsyncExitStack, Lane], None] = lambda *_: None
     """Told of every lane before it sends anything, with what is closed when its run ends."""
+    approval: Approval | None = None
+    """What holds it to a saved check."""
     lanes: dict[str, Lane] = field(default_factory=dict)
     targets: dict[str, list[Target]] = field(default_factory=dict)
     signal: int | None = None
@@ -208,17 +211,34 @@ class Run:
         self.progress.phase("pre-check")
         findings = {name: Findings() for name in self.lanes}
         await self._each_lane(lambda lane: self._look(lane, findings[lane.account], expand_only=True))
+        if self.approval:
+            await journal.call(self.approval.leave_alone, self.ledger, self.run_id, self.clock())
         await journal.call(leave_alone, self.ledger, self.run_id, self.rules, self.clock())
         await self._each_lane(lambda lane: self._look(lane, findings[lane.account], expand_only=False))
         tabs = await journal.call(self.ledger.history.tabs, self.run_id)
         lanes = {lane: self.targets[name] for name, lane in self.lanes.items()}
         plan = self.ledger.history.run(self.run_id).plan_name
         seen = foresee(
-            plan, lanes, tabs, findings, self.rules, goal=self.stages.goal, verify=self.options.verify, now=self.clock()
+            plan,
+            lanes,
+            tabs,
+            findings,
+            self.rules,
+            goal=self.stages.goal,
+            objections=await self._objections(journal, findings),
+            verify=self.options.verify,
+            now=self.clock(),
         )
         self.notes += [*seen.blocks, *seen.warnings]
         self.narrator.prechecked(seen)
         return seen
+
+    async def _objections(self, journal: Journal, findings: Mapping[str, Findings]) -> list[str]:
+        """Return what a saved check has against the run; what was not seen whole is not compared."""
+        if not self.approval or self._interrupted() or any(found.blocks for found in findings.values()):
+            return []
+        history, counted = self.ledger.history, census(findings)
+        return await journal.call(self.approval.objections, history, self.run_id, counted, self.clock())
 
     async def _look(self, lane: Lane, findings: Findings, *, expand_only: bool) -> None:
         reads, targets = PatientReads(lane), self.targets[lane.account]
@@ -233,13 +253,13 @@ class Run:
                 findings.blocks.append(f"the pre-check failed, and a failed read is no evidence: {error}")
 
     async def _send(self, journal: Journal, seen: Preview) -> bool:
-        """Send batch after batch; False when the gate stopped the run."""
+        """Send batch after batch; False when the gate stopped the run, or the saved check is used up."""
         self.narrator.sending(seen)
         self.failures, self.finished = await journal.call(self.ledger.history.score, self.run_id)
         after, ends = 0, await journal.call(self._batches, seen.to_send)
         gate = Gatekeeper(self.rules.guards.gate, self.lanes.values(), self.log, self._trip)
         for batch, upto in enumerate(ends, 1):
-            if not await gate.opens():
+            if not (await gate.opens() and await self._uses_check(journal)):
                 return False
             self.progress.phase(self.stages.goal.doing if len(ends) == 1 else f"batch {batch} of {len(ends)}")
             await self._each_lane(partial(self._execute, after, upto))
@@ -250,6 +270,14 @@ class Run:
         if not ends:  # an earlier process may have left something unverified
             await self._verify(journal)
         return True
+
+    async def _uses_check(self, journal: Journal) -> bool:
+        """Use a saved check up, as something is about to be sent; False when another run has done so meanwhile."""
+        if self.approval is None or self._all_stopped():
+            return True
+        if used := await journal.call(self.approval.use, self.ledger, self.run_id):
+            self.notes.append(f"nothing was sent: {used}")
+        return used is None
 
     def _all_stopped(self) -> bool:
         return all(lane.stopped for lane in self.lanes.values())

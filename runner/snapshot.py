@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from runner.providers import Before, Reads, Reversal, Spec, Surroundings
     from runner.tally import Tally
 
+REVERSAL = "reversal"
+"""The key of a `Before` under which stands what can be said about putting the number back."""
+
 
 class Snapshots:
     """Completes what looks see; ``said`` is what the plan gives under ``reattach``, by the target's number.
@@ -45,13 +48,23 @@ class Snapshots:
         kept: dict[str, Any] = {**seen.before, **around, **seen.details, **said}
         reversal = self._spec.reversal(kept)
         self.reversals[reversal] += 1
-        kept["reversal"] = _told(reversal)
+        kept[REVERSAL] = _told(reversal)
         return kept
 
 
 def judged(spec: Spec, before: Before) -> Before:
     """Return ``before`` with what can be said about putting it back."""
-    return {**before, "reversal": _told(spec.reversal(before))}
+    return {**before, REVERSAL: _told(spec.reversal(before))}
+
+
+def differences(spec: Spec, then: Before, now: Before) -> list[str]:
+    """Return what of a number itself is another thing now, where both looks show it, as words.
+
+    Who shares its gateways and which rules name it may change while it does not.
+    """
+    others = (spec.reattaching.around if spec.reattaching else frozenset()) | {REVERSAL}
+    different = sorted(key for key in (then.keys() & now.keys()) - others if then[key] != now[key])
+    return [f"{key} was {then[key]} and is {now[key]}" for key in different]
 
 
 @lru_cache(maxsize=64)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner import config, plan, report
+from runner import config, plan, report, saved
 from runner.cli.codes import EXIT_CODES
 from runner.cli.main import teardown
 from scripts.keys import sections
@@ -58,6 +58,7 @@ def pages() -> dict[str, str]:
         "config": ("Config keys", _config()),
         "plan": ("Plan keys", _keys(plan.json_schema(), "The top of a plan")),
         "report": ("Report keys", _keys(report.json_schema(), "The top of a report", with_defaults=False)),
+        "saved-check": ("Saved check keys", _saved_check()),
         "outcomes": ("Outcomes", _outcomes()),
         "exit-codes": ("Exit codes", _exit_codes()),
         "events": ("Events", _events()),
@@ -137,6 +138,15 @@ def _keys(schema: dict[str, object], top: str, *, with_defaults: bool = True) ->
     return "".join(parts)
 
 
+def _saved_check() -> str:
+    above = (
+        "What `teardown check --out` writes: one JSON document, `teardown.check/1`. Its first line is all but the\n"
+        "items; then comes a line an item, then the SHA-256 of every byte above. `teardown schema check` prints the\n"
+        "schema, and [migrate](../how-to/migrate.md) shows it at work.\n\n"
+    )
+    return above + _keys(saved.json_schema(), "The top of a saved check", with_defaults=False)
+
+
 def _outcomes() -> str:
     schema = report.json_schema()["$defs"]
     above = "Every item of a plan ends in exactly one of these, and the counts add up to `planned`.\n\n"
@@ -153,7 +163,10 @@ def _outcomes() -> str:
 
 
 def _exit_codes() -> str:
-    above = "The exit code is computed from the report alone.\n\n"
+    above = (
+        "The exit code of a run is computed from its report alone. Where there is no run, as of `discover` or of a\n"
+        "saved check that was altered or used up, it means the same, and the sentence on stderr says why.\n\n"
+    )
     return above + table(
         ("exit", "meaning", "what to do"), ([code, meaning, do] for code, (meaning, do) in EXIT_CODES.items())
     )

@@ -28,8 +28,9 @@ SELECTION = ["--limit", "--only", "--exclude"]
 OUTPUT = ["--reason", "--report", "--json", "--no-progress"]
 SENDING = ["--yes", "--deadline", "--no-verify"]
 PROMISED = {
-    "run": [*PACE, *SELECTION, *OUTPUT, *SENDING, "--dry-run", "--sandbox", "--wait"],
-    "check": [*PACE, *SELECTION, *OUTPUT, "--sandbox"],
+    "discover": ["--target", "--match", "-o", "--overwrite"],
+    "run": ["--expect-hash", *PACE, *SELECTION, *OUTPUT, *SENDING, "--dry-run", "--sandbox", "--wait"],
+    "check": ["--out", "--detailed-exitcode", *PACE, *SELECTION, *OUTPUT, "--sandbox"],
     "resume": [*PACE, *OUTPUT, *SENDING, "--retry-failed"],
     "status": ["--json"],
     "report": ["--format", "--json", "-o"],
@@ -84,7 +85,7 @@ def test_every_command_shown_can_be_typed(line):
 
 def test_exit_codes():
     """The help explains every exit code of the contract, and no other."""
-    assert list(EXIT_CODES) == ["0", "1", "2", "3", "4", "5", "75", "130", "143"]
+    assert list(EXIT_CODES) == ["0", "1", "2", "3", "4", "5", "11", "75", "130", "143"]
     said = CliRunner().invoke(teardown, ["--help"])
     assert re.findall(r"^ +(\d+) ", said.output.split("Exit codes:")[1], re.MULTILINE) == list(EXIT_CODES)
 

@@ -237,6 +237,7 @@ GIVEN = {
     "troubled": True,
     "slots": 10,
     "most": 10,
+    "check": "ab" * 32,
 }
 """An argument of every name that a read takes."""
 

@@ -427,6 +427,30 @@ def test_a_newer_ledger_is_left_alone(path):
         assert db.execute("PRAGMA user_version").fetchone() == (3,)
 
 
+def test_an_older_ledger_is_brought_up_to_date(path):
+    """A file of version 1, which knew no saved checks, keeps its runs and takes in what is new."""
+    with closing(Ledger(path)) as ledger, raw(ledger) as db:
+        begin(ledger, group(2))
+        db.execute("DROP TABLE used_check")
+        db.execute("PRAGMA user_version = 1")
+    with closing(Ledger(path)) as ledger:
+        assert states(ledger) == [State.PLANNED] * 2
+        assert ledger.use("ab" * 32, "a-run") is None
+
+
+def test_a_saved_check_is_used_by_one_run(path):
+    """The first of two ledgers on the same file has it, for good; asking again changes nothing."""
+    with closing(Ledger(path)) as first, closing(Ledger(path)) as second:
+        assert first.history.user_of("ab" * 32) is None
+        assert [first.use("ab" * 32, "one"), second.use("ab" * 32, "two"), first.use("ab" * 32, "one")] == [
+            None,
+            "one",
+            None,
+        ]
+    with closing(Ledger(path)) as later:
+        assert later.history.user_of("ab" * 32) == "one"
+
+
 def test_a_file_that_is_no_ledger_is_refused(path):
     """Text in the ledger's place is a clear sentence, and stays as it is."""
     path.parent.mkdir()

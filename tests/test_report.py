@@ -163,6 +163,7 @@ def test_the_run_has_the_documented_keys():
             "metadata": {"ticket": "CHG-20417"},
             "description": "Retire the EU sales bridges",
         },
+        "check": None,
         "rollback_of": None,
         "reason": "CAB approved",
         "sandbox": True,

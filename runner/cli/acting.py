@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,14 +18,15 @@ from runner.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from contextlib import AbstractAsyncContextManager
 
     from runner.begin import Options
     from runner.config import Settings
     from runner.operate import Front
     from runner.plan import Plan
+    from runner.preview import Preview
     from runner.report import Report
     from runner.run import Run
-    from runner.state import StateFolder
 
 
 def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -63,6 +65,9 @@ _sending = _options(
     click.option("--deadline", type=Duration(), help="After so long nothing new starts: 90s, 15m, 2h."),
     click.option("--no-verify", is_flag=True, help="Do not look again after detaching."),
 )
+_approval = click.option(
+    "--expect-hash", "expected", metavar="SHA256", help="Only if the saved check that is run has this hash."
+)
 _output = _options(
     click.option("--reason", metavar="TEXT", help="Recorded in ledger, log and report."),
     click.option("--wait", is_flag=True, help="Wait for the plan's window to open."),
@@ -76,20 +81,25 @@ _output = _options(
 
 @click.command("check")
 @click.argument("plan", type=click.Path())
+@click.option("--out", type=click.Path(), metavar="FILE", help="Save what was seen, to be approved, and run by FILE.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 11 where a run would detach something.")
 @_options(_selection, _pace, _rehearsal, _output, global_options)
 @click.pass_obj
 def check_command(world: World, /, plan: str, **given: Any) -> int:
-    """Look what a run of PLAN would do now, without any change."""
+    """Look what a run of PLAN, or of a saved check, would do now, without any change."""
     return _act(world, given | {"dry_run": True}, plan)
 
 
 @click.command("run")
 @click.argument("plan", type=click.Path())
-@_options(_sending, click.option("--dry-run", is_flag=True, help="The same as check."))
+@_options(_sending, click.option("--dry-run", is_flag=True, help="The same as check."), _approval)
 @_options(_selection, _pace, _rehearsal, _output, global_options)
 @click.pass_obj
 def run_command(world: World, /, plan: str, **given: Any) -> int:
-    """Check PLAN against the provider, detach its numbers, verify, and report."""
+    """Check PLAN against the provider, detach its numbers, verify, and report.
+
+    PLAN may be a check that `check --out` has saved: then just what that saw is done, once.
+    """
     return _act(world, given, plan)
 
 
@@ -136,59 +146,66 @@ def resume_command(world: World, /, run_id: str | None, **given: Any) -> int:
 
 
 def _act(world: World, given: dict[str, Any], path: str) -> int:
-    from runner import plan as plans
+    from runner.cli.approving import Closing, check_options, read_plan
     from runner.finding import other_runs
     from runner.operate import start
 
     _check_terminal(given)
+    check_options(given)
     options, state = _options_of(given), world.state()
     rehearsal = given["sandbox"]
     settings = world.settings() if world.has_config or not rehearsal else None
-    accounts = {name: account.provider for name, account in settings.accounts.items()} if settings else {}
-    guards = settings.guards if settings else None
-    try:
-        plan = plans.load(path, accounts or None, default_guards=guards)
-    except InputError:
-        if not rehearsal:
-            raise
-        plan = plans.load(path, None, default_guards=guards)  # a sandbox stands in for accounts that nobody configured
+    plan, seeds = read_plan(path, given, settings)
     for warning in plan.warnings:
         world.say(f"warning: {warning}")
     for other in other_runs(state, plan) if not options.dry_run and not rehearsal else ():
         world.say(f"note: run {other} of this plan is unfinished; go on with it by `teardown resume {other}`")
-    if rehearsal:
-        return _report(world, given, lambda front: _rehearse(plan, settings, state, options, front=front, given=given))
+    used = _used(seeds, settings, given)
+
+    async def work(front: Front) -> Report:
+        async with used as known:
+            return await start(plan, known, state, options, front)
+
+    accounts = settings.accounts if settings and not rehearsal else {}
+    return _report(world, given, work, Closing(world, given, plan, accounts).conclude)
+
+
+def _used(seeds: Plan, settings: Settings | None, given: dict[str, Any]) -> AbstractAsyncContextManager[Settings]:
+    """Return what gives the settings to work with: those of a sandbox that is up meanwhile, or the config's."""
+    if given["sandbox"]:
+        from runner.rehearsal import rehearsal
+
+        return rehearsal(seeds, settings, faults=given["faults"], seed=given["seed"])
     if settings is None or not settings.accounts:
         raise InputError("there is no config with accounts; see config.example.yaml, or try --sandbox")
-    return _report(world, given, lambda front: start(plan, settings, state, options, front))
+    return nullcontext(settings)
 
 
-async def _rehearse(
-    plan: Plan, settings: Settings | None, state: StateFolder, options: Options, *, front: Front, given: dict[str, Any]
-) -> Report:
-    from runner.operate import start
-    from runner.rehearsal import rehearsal
+def _report(
+    world: World,
+    given: dict[str, Any],
+    work: Callable[[Front], Coroutine[Any, Any, Report]],
+    conclude: Callable[[Report, list[Preview]], int] = lambda report, _: report.exit_code or 0,
+) -> int:
+    """Do the work with signals minded, then show and write its report, and return the exit code.
 
-    async with rehearsal(plan, settings, faults=given["faults"], seed=given["seed"]) as sandboxed:
-        return await start(plan, sandboxed, state, options, front)
-
-
-def _report(world: World, given: dict[str, Any], work: Callable[[Front], Coroutine[Any, Any, Report]]) -> int:
-    """Do the work with signals minded, then show and write its report, and return the exit code that it says."""
+    ``conclude`` gives that from the report and what the pre-check said, which is nothing where it was not done.
+    """
     from runner import report as reports
     from runner.cli import loop
 
     paths = [Path(path) for path in given["reports"]]
     for path in paths:
         reports.format_of(path)
-    report = loop.run(_minded(world, given, work))
+    seen: list[Preview] = []
+    report = loop.run(_minded(world, given, work, seen.append))
     for path in paths:
         _save(report, path)
     if given["as_json"]:
         _write(report)
     if world.verbosity >= 0:
         world.summarize(report, sys.stderr)
-    return report.exit_code or 0
+    return conclude(report, seen)
 
 
 def _write(report: Report) -> None:
@@ -214,7 +231,12 @@ def _save(report: Report, path: Path) -> None:
         click.echo(f"error: {plain(str(error))}; `teardown report {run_id} -o FILE` writes it again", err=True)
 
 
-async def _minded(world: World, given: dict[str, Any], work: Callable[[Front], Coroutine[Any, Any, Report]]) -> Report:
+async def _minded(
+    world: World,
+    given: dict[str, Any],
+    work: Callable[[Front], Coroutine[Any, Any, Report]],
+    foreseen: Callable[[Preview], None],
+) -> Report:
     from runner import progress
     from runner.cli.asking import Prompt, describe
     from runner.cli.signals import mind_signals
@@ -223,6 +245,10 @@ async def _minded(world: World, given: dict[str, Any], work: Callable[[Front], C
     enabled = not given["no_progress"] and world.verbosity >= 0
     display = progress.choose(sys.stderr, enabled=enabled, color=world.color, clock=time.monotonic)
     prompt, unattended = Prompt(), bool(given.get("yes") or given.get("dry_run"))
+
+    def preview(seen: Preview) -> None:
+        foreseen(seen)
+        describe(seen, world.say)
 
     def started(run: Run) -> None:
         def interrupt(number: int) -> None:
@@ -237,7 +263,7 @@ async def _minded(world: World, given: dict[str, Any], work: Callable[[Front], C
         console_level=world.log_level,
         progress=display,
         confirm=approve if given.get("yes") else prompt.ask,
-        preview=lambda seen: describe(seen, world.say),
+        preview=preview,
         started=started,
         telling=lambda cut_short: mind_signals(lambda _: cut_short(), unattended=unattended),
     )

@@ -20,8 +20,13 @@ _MANY = 100
 
 
 def describe(seen: Preview, say: Callable[[str], None]) -> None:
-    """Say what would happen: in all, a line per target, then a line per lane with requests and time."""
+    """Say what would happen: in all, a line per target, then a line per lane with requests and time.
+
+    Where the world is not as the plan says, or a rollback would miss something, there are lines of that as well.
+    """
     say(seen.sentence())
+    if drifted := seen.drifted():
+        say(f"  {drifted}")
     shown, rest = seen.targets[:_SHOWN], seen.targets[_SHOWN:]
     name = max((len(target.place) for target in shown), default=0)
     count = max((len(str(target.to_send)) for target in shown), default=0)
@@ -34,8 +39,9 @@ def describe(seen: Preview, say: Callable[[str], None]) -> None:
     for lane in busy:
         say(f"  {lane.account:<{name}}  {lane.sentence()}")
     for lane in busy:
-        if way_back := lane.reversible():
-            say(f"  {lane.account:<{name}}  {'back' if seen.goal.attached else 'rollback'}: {way_back}")
+        if reversals := lane.reversible():
+            does = "puts back" if seen.goal.attached else "a rollback puts back"
+            say(f"  {lane.account:<{name}}  {does} {reversals}")
 
 
 def _way_back(seen: Preview) -> str:

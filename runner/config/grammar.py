@@ -105,6 +105,9 @@ class GuardsFile(Strict):
         default=None, description="What to do when a number is attached elsewhere than the plan says."
     )
     gate: GateFile | None = Field(default=None, description="What is asked before each batch, and may hold it back.")
+    max_check_age: Annotated[float, Field(gt=0), SECONDS, DURATION] | None = Field(
+        default=None, description="Refuse to run a saved check that is older than this."
+    )
 
 
 class AccountFile(Strict):

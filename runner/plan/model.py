@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from runner.errors import Problem
     from runner.policy import Guards, Window
@@ -34,6 +35,19 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Approved:
+    """The saved check that a plan comes from; ``checked_at`` is in seconds since the epoch."""
+
+    path: Path
+    sha256: str
+    checked_at: float
+    sandbox: bool
+    """Whether it was saved by a rehearsal."""
+    homes: Mapping[str, tuple[str, str | None]]
+    """Address and organisation of each account, as it was asked."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What a plan file says; every number in it is E.164 and stands once at its target."""
 
@@ -49,6 +63,7 @@ class Plan:
     window: Window | None
     groups: tuple[Group, ...]
     warnings: tuple[Problem, ...]
+    approved: Approved | None = None
 
     @property
     def listed(self) -> int:

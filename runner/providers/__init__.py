@@ -55,6 +55,21 @@ class TargetSeen(NamedTuple):
 Sight = NumberSeen | TargetSeen
 
 
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A number as the account's own lists show it: at which target (null: at none, or at one without a name).
+
+    ``number`` is as the provider spells it where that is no number at all. ``title`` is what the target is called,
+    ``remarks`` are words of the provider about the number; both may hold anything.
+    """
+
+    number: str
+    target: str | None
+    attached: bool
+    title: str = ""
+    remarks: tuple[str, ...] = ()
+
+
 class Reads(Protocol):
     """The reads that a provider makes, paced and authorised; raises RequestError.
 
@@ -93,6 +108,17 @@ class Reader(Protocol):
         """Look at one number now. Raises RequestError."""
 
 
+class Lister(Protocol):
+    """What shows all that an account has; a provider may lack it."""
+
+    def inventory(self, targets: Collection[str]) -> AsyncIterator[Holding]:
+        """Show all numbers of the account, attached or not; those at ``targets`` alone where that saves requests.
+
+        A number that is attached to one of ``targets`` is shown there. Raises RequestError, also for a target that does
+        not exist, and for a list that shows less than it says.
+        """
+
+
 class Detacher(Reader, Protocol):
     """A reader that can detach as well; only a run that was confirmed holds one."""
 
@@ -117,6 +143,7 @@ class Spec:
     """Whether a detach takes a number off all targets of its account at once."""
     counts: bool = False
     """Whether a survey sees all of a target anyway, so that a census costs nothing."""
+    lister: Callable[[Reads], Lister] | None = None
     reattaching: Reattaching | None = None
     """How it puts numbers back; null where it cannot."""
 

@@ -73,6 +73,8 @@ class Reattaching:
     bundle: Callable[[Before], Hashable | None] = lambda _: None
     """What numbers have in common that must be put back in one request; None for one that goes alone."""
     surroundings: Callable[[Reads], Awaitable[Surroundings]] = no_surroundings
+    around: frozenset[str] = frozenset()
+    """The keys of what `surroundings` tells of others than the number itself: they may change while it does not."""
 
 
 def given(before: Before, key: str) -> Any:

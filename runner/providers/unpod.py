@@ -8,22 +8,24 @@ detail shows the secrets of its provider configuration, of which only the id is 
 from __future__ import annotations
 
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from runner.errors import Refused, UnexpectedAnswer
 from runner.model import Attached, Elsewhere, Gone
 from runner.paging import Page, read_all
-from runner.providers import NumberSeen, Reattaching, Reversal, Spec, TargetSeen, canonical, expect, given
+from runner.providers import Holding, NumberSeen, Reattaching, Reversal, Spec, TargetSeen, canonical, expect, given
 from runner.sharing import Shared
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
     from runner.config import Account
     from runner.model import Seen
     from runner.providers import Before, Http, Reads, Sight, Wanted
     from runner.transport import Reply
+
+T = TypeVar("T")
 
 _BRIDGES = "/telephony/bridges/"
 _NUMBERS = "/telephony/numbers/"
@@ -72,10 +74,29 @@ class UnpodReader:
         attached = await self._shared.read(target, partial(self._attached, target))
         return Gone("target_gone") if attached is None else _seen(target, attached.get(number))
 
+    async def inventory(self, targets: Collection[str]) -> AsyncIterator[Holding]:
+        """Read the list of bridges, unless some are named, and the detail of each."""
+        slugs = targets or [slug async for rows in self._bridges(whole=True) for slug in rows]
+        for slug in slugs:
+            holdings = await self._detail(slug, partial(_holdings, slug=slug))
+            if holdings is None and targets:
+                raise Refused(f"there is no bridge {slug}", status=_NOT_FOUND)
+            for holding in holdings or ():
+                yield holding
+
     async def _attached(self, slug: str | None) -> dict[str, Row] | None:
         """Return the rows of the numbers attached to a bridge, or None when there is no such bridge."""
+        rows = await self._detail(slug, partial(_rows, slug=slug))
+        if rows is None:
+            return None
+        attached = {number: row for number, row in rows if _is_attached(row)}
+        self._met.update(number for number, _ in rows if number not in attached)
+        return attached
+
+    async def _detail(self, slug: str | None, parse: Callable[[Reply], T]) -> T | None:
+        """Return what ``parse`` makes of a bridge's detail, or None when there is no such bridge."""
         try:
-            rows = await self._reads.get(_path(slug), partial(_rows, slug=slug))
+            return await self._reads.get(_path(slug), parse)
         except Refused as error:
             if error.status != _NOT_FOUND:
                 raise
@@ -83,15 +104,12 @@ class UnpodReader:
             if slug in {each async for rows in self._bridges() for each in rows}:
                 raise UnexpectedAnswer(f"bridge {slug} is listed, but its detail is not found", status=404) from error
             return None
-        attached = {number: row for number, row in rows if _is_attached(row)}
-        self._met.update(number for number, _ in rows if number not in attached)
-        return attached
 
-    def _bridges(self) -> AsyncIterator[dict[str, Row]]:
+    def _bridges(self, *, whole: bool = False) -> AsyncIterator[dict[str, Row]]:
         async def fetch(number: int) -> Page:
             return await self._reads.get(_BRIDGES, _bridge_page, {"page": number, "page_size": _PAGE_SIZE})
 
-        return read_all(fetch, what="bridges")
+        return read_all(fetch, what="bridges", whole=whole)
 
     async def _whereabouts(self, lost: Collection[str]) -> dict[str, dict[str, Row]]:
         """Return the rows of the ``lost`` numbers by number and bridge, those that are attached nowhere left out.
@@ -172,12 +190,31 @@ def _made(reply: Reply) -> tuple[int, Row]:
     return reply.status, _data(reply, dict, (_OK, _CREATED))
 
 
-def _rows(reply: Reply, slug: str | None) -> list[tuple[str, Row]]:
-    data = _data(reply, dict)
+def _bridge(reply: Reply, slug: str | None) -> Row:
+    data = _object(reply)
     if data.get("slug", slug) != slug:
         raise UnexpectedAnswer(f"the answer is about another bridge than {slug}", code="bad_answer")
-    rows = expect(data, list, "numbers")
+    return data
+
+
+def _rows(reply: Reply, slug: str | None) -> list[tuple[str, Row]]:
+    rows = expect(_bridge(reply, slug), list, "numbers")
     return [(number, row) for row in rows if (number := _number(row))]
+
+
+def _holdings(reply: Reply, slug: str) -> list[Holding]:
+    bridge = _bridge(reply, slug)
+    title = str(bridge.get("name") or "")
+    return [
+        Holding(
+            _number(row) or row["number"],
+            slug,
+            _is_attached(row),
+            title,
+            tuple(str(row[key]) for key in ("state", "status") if row.get(key)),
+        )
+        for row in expect(bridge, list, "numbers")
+    ]
 
 
 def _bridge_page(reply: Reply) -> Page:
@@ -266,8 +303,9 @@ SPEC = Spec(
     title="Unpod voice bridges",
     target_key="bridge",
     root="/api/v2/platform",
-    abilities=("check", "detach", "verify", "rollback"),
+    abilities=("discover", "check", "detach", "verify", "rollback"),
     reader=UnpodReader,
+    lister=UnpodReader,
     detacher=Unpod,
     authorize=_authorize,
     counts=True,

@@ -13,8 +13,17 @@ from typing import TYPE_CHECKING, Any
 from runner.errors import Refused, UnexpectedAnswer
 from runner.model import Attached, Elsewhere, Gone
 from runner.paging import Page, read_all
-from runner.providers import NumberSeen, Reattaching, Spec, TargetSeen, canonical, expect
-from runner.providers.videosdk_gateways import KEYS, bundle, elsewhere, read_inventory, reversal, settings, wanted_pair
+from runner.providers import Holding, NumberSeen, Reattaching, Spec, TargetSeen, canonical, expect
+from runner.providers.videosdk_gateways import (
+    AROUND,
+    KEYS,
+    bundle,
+    elsewhere,
+    read_inventory,
+    reversal,
+    settings,
+    wanted_pair,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping, Sequence
@@ -83,6 +92,16 @@ class VideoSDKReader:
                 raise UnexpectedAnswer(f"{number} is listed, but not found by itself", status=404) from error
             return Gone("unknown_to_account")
 
+    async def inventory(self, targets: Collection[str]) -> AsyncIterator[Holding]:
+        """Read the account's list: it shows every number with its gateways."""
+
+        async def fetch(number: int) -> Page:
+            return await self._reads.get(_NUMBERS, _whole_page, {"page": number, "perPage": _PAGE_SIZE})
+
+        async for rows in read_all(fetch, what="phone numbers", whole=True):
+            for row in rows.values():
+                yield _holding(row, targets)
+
     async def _total(self) -> int:
         """Return how many numbers the account has, 0 where the provider does not say."""
         return (await self._page(1, size=1)).total or 0
@@ -138,12 +157,35 @@ def _named(row: Any) -> str | None:
 
 
 def _number_page(reply: Reply) -> Page:
+    rows, total = _listed(reply)
+    return Page({e164: row for row in rows if (e164 := _number(row))}, total)
+
+
+def _whole_page(reply: Reply) -> Page:
+    """Return the rows under what the provider calls each: also those that are no numbers."""
+    rows, total = _listed(reply)
+    return Page({expect(row, str, "phoneNumber", "e164"): row for row in rows}, total)
+
+
+def _listed(reply: Reply) -> tuple[list[Row], int | None]:
     body = _body(reply, object)
-    rows = body if isinstance(body, list) else expect(body, list, "data")
     info = body.get("pageInfo") or body.get("pagination") if isinstance(body, dict) else None
     total = info.get("total") if isinstance(info, dict) else None
-    named = {e164: row for row in rows if (e164 := _number(row))}
-    return Page(named, total if isinstance(total, int) else None)
+    rows = body if isinstance(body, list) else expect(body, list, "data")
+    return rows, total if isinstance(total, int) else None
+
+
+def _holding(row: Row, targets: Collection[str]) -> Holding:
+    attached = isinstance(_seen(row, None), Attached)
+    sides = {side: row[side] for side in ("inbound", "outbound") if row.get(side) is not None}
+    ids = {side: found for side, value in sides.items() if (found := _gateway_id(value))}
+    target = next((each for each in ids.values() if each in targets), next(iter(ids.values()), None))
+    gateway = next((value for value in sides.values() if _gateway_id(value) == target), None)
+    phone = row["phoneNumber"]
+    words = [phone.get("name"), *(f"{side} {found}" for side, found in ids.items()), phone.get("status")]
+    title = gateway.get("name") if isinstance(gateway, dict) else None
+    number = _number(row) or phone["e164"]
+    return Holding(number, target, attached, str(title or ""), tuple(str(word) for word in words if word))
 
 
 def _seen_alone(reply: Reply, number: str, gateway: str | None) -> Seen:
@@ -187,10 +229,11 @@ SPEC = Spec(
     title="VideoSDK SIP gateways",
     target_key="gateway",
     root="/v2/sip",
-    abilities=("check", "detach", "verify", "rollback"),
+    abilities=("discover", "check", "detach", "verify", "rollback"),
     reader=VideoSDKReader,
+    lister=VideoSDKReader,
     detacher=VideoSDK,
     authorize=_authorize,
     everywhere=True,
-    reattaching=Reattaching(VideoSDK, reversal, elsewhere, KEYS, bundle, read_inventory),
+    reattaching=Reattaching(VideoSDK, reversal, elsewhere, KEYS, bundle, read_inventory, AROUND),
 )

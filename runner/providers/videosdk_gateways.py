@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from runner.transport import Reply
 
 KEYS = frozenset({"name", "address", "transport", "region", "auth", "auth_username", "auth_password"})
+AROUND = frozenset({"shared", "shared_count", "shared_by", "routing_rules"})
 _SIDES = ("inbound", "outbound")
 _PAGE_SIZE = 100
 _NAMED = 20

@@ -53,6 +53,7 @@ def run(report: Report) -> Markup:
     told = report.run
     facts = [
         ("run", told["id"]),
+        ("saved check", told["check"]),
         ("rollback of", told["rollback_of"]),
         ("reason", told["reason"]),
         ("started", told["started_at"]),

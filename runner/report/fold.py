@@ -115,7 +115,8 @@ def fold(source: Source, run_id: str) -> Report:
     run, lanes = source.run(run_id), source.lanes(run_id)
     totals = _totals(run, sum(lane.planned for lane in lanes), source.counts(run_id))
     status, exit_code = verdict(run, totals)
-    return Report(_run(run, status, exit_code), totals, [_lane(lane) for lane in lanes], source)
+    check = source.rules(run_id).get("check")
+    return Report(_run(run, status, exit_code, check), totals, [_lane(lane) for lane in lanes], source)
 
 
 def verdict(run: RunRecord, totals: Totals) -> tuple[str, int | None]:
@@ -173,7 +174,7 @@ def _totals(run: RunRecord, planned: int, counts: dict[tuple[State, bool], int])
     return totals
 
 
-def _run(run: RunRecord, status: str, exit_code: int | None) -> dict[str, Any]:
+def _run(run: RunRecord, status: str, exit_code: int | None, check: str | None) -> dict[str, Any]:
     return {
         "id": run.id,
         "status": status,
@@ -186,6 +187,7 @@ def _run(run: RunRecord, status: str, exit_code: int | None) -> dict[str, Any]:
             "metadata": run.metadata,
             "description": run.description,
         },
+        "check": check,
         "rollback_of": run.rollback_of,
         "reason": run.reason,
         "sandbox": run.sandbox,

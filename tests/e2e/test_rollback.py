@@ -137,7 +137,7 @@ def test_the_dry_run_says_how_each_comes_back(bench_of_both):
     assert (said.code, said.totals(), bench.attaches()) == (0, {"would_reattach": 9}, [])
     how = [row["before"]["reversal"]["how"] for row in said.report["numbers"]]
     assert how == ["exact"] * 4 + ["new_ids"] * 5
-    assert "back: 4 exactly as before" in said.err
+    assert "puts back 4 exactly as before" in said.err
     assert "back: 5 with new ids" in said.err
 
 
