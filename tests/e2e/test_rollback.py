@@ -336,21 +336,25 @@ def test_runs_that_cannot_be_put_back(bench):
         assert (said.code, sentence in said.err) == (2, True), said.err
 
 
+def struck(bench, nth, *args):
+    """Run a command, killed when the ``nth`` attach request of it arrives."""
+    process = []
+    if nth:
+        bench.at_detach(nth, lambda: process[0].kill(), kind="attach")
+    process.append(bench.start(*args))
+    said = finish(process[0])
+    bench.world.on_request.clear()
+    return said
+
+
 def test_killed_at_random_moments(bench_of_many):
     """Over kills and faults no number is lost, reported wrongly, or attached twice; a pair stays one request's work."""
     bench = bench_of_many
-    run, chance, args, kills = bench.first.report["run"]["id"], random.Random(7), None, 0  # noqa: S311 - a test
-    while True:
-        process = []
-        if kills < 4:
-            bench.at_detach(chance.randint(1, 9), lambda: process[0].kill(), kind="attach")
-        command = args or ("rollback", run, *AUTH)
-        process.append(bench.start(*command, "--yes", "--json", "--no-progress"))
-        said = finish(process[0])
-        bench.world.on_request.clear()
-        if said.code != -signal.SIGKILL:
-            break
-        kills, args = kills + 1, ("resume",)
+    run, chance, kills = bench.first.report["run"]["id"], random.Random(7), 0  # noqa: S311 - a test
+    args, said = ("rollback", run, *AUTH), None
+    while said is None or said.code == -signal.SIGKILL:
+        said = struck(bench, chance.randint(1, 9) if kills < 4 else None, *args, "--yes", "--json", "--no-progress")
+        kills, args = kills + (said.code == -signal.SIGKILL), ("resume",)
     assert kills >= 3
     assert said.code in {0, 4}, said.err
     agree(said.report, bench.world, bench.record)
