@@ -340,7 +340,7 @@ def struck(bench, nth, *args):
     """Run a command, killed when the ``nth`` attach request of it arrives."""
     process = []
     if nth:
-        bench.at_detach(nth, lambda: process[0].kill(), kind="attach")
+        bench.at_detach(nth, lambda: process[0].send_signal(signal.SIGKILL), kind="attach")
     process.append(bench.start(*args))
     said = finish(process[0])
     bench.world.on_request.clear()

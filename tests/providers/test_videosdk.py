@@ -349,10 +349,10 @@ PAIR = {
 )
 async def test_create_makes_a_pair_like_the_one_before(numbers, more):
     """Address, transport, regions and encryption are those that it had; several numbers share it."""
-    async with serving({"/v2/sip/phone-numbers": (201, {"message": "Phone Number with SIP Configured"})}) as stub:
-        async with line(stub.url, "videosdk") as connected:
-            before = PAIR | {"reattach": {"auth_username": "trunk", "auth_password": "p"}}
-            assert await connected.attacher.attach(numbers, before) == 201
+    before = PAIR | {"reattach": {"auth_username": "trunk", "auth_password": "p"}}
+    made = {PHONES: (201, {"message": "Phone Number with SIP Configured"})}
+    async with serving(made) as stub, line(stub.url, "videosdk") as connected:
+        assert await connected.attacher.attach(numbers, before) == 201
     assert orjson.loads(stub.bodies[0]) == {
         "phoneNumbers": numbers,
         "mediaEncryption": "enable",
