@@ -21,19 +21,19 @@ class Places:
     """What is known of each number at each target; kept as JSON, since a run may have a hundred thousand of them."""
 
     def __init__(self) -> None:
-        self._texts: dict[tuple[str | None, str], str] = {}
+        self._texts: dict[str, dict[str | None, str]] = {}
 
     def add(self, target: str | None, number: str, text: str) -> None:
         """Note what is known of a number, as JSON."""
-        self._texts[target, number] = text
+        self._texts.setdefault(number, {})[target] = text
 
-    def has(self, target: str | None, number: str) -> bool:
-        """Whether anything is known of a number."""
-        return (target, number) in self._texts
+    def targets(self, number: str) -> Collection[str | None]:
+        """Return the targets at which a number was."""
+        return self._texts.get(number, {}).keys()
 
     def before(self, target: str | None, number: str) -> Before:
         """Return what is known of a number."""
-        before: Before = orjson.loads(self._texts[target, number])
+        before: Before = orjson.loads(self._texts[number][target])
         return before
 
 
@@ -77,13 +77,14 @@ class PlacedReader:
         return {None: [number for numbers in wanted.values() for number in numbers]} if wanted else {}
 
     def _judged(self, sight: NumberSeen, wanted: Mapping[str | None, Collection[str]]) -> Iterator[NumberSeen]:
-        for target in wanted if self._everywhere else [sight.target]:
-            if self._places.has(target, sight.number):
-                try:
-                    seen = self._judge(target, sight.number, sight.seen)
-                except UnexpectedAnswer as error:
-                    seen = Elsewhere(str(error))
-                yield NumberSeen(target, sight.number, seen, sight.traced)
+        """Yield what a sight means for each target that the number is wanted at."""
+        targets = self._places.targets(sight.number)
+        for target in [each for each in targets if each in wanted and (self._everywhere or each == sight.target)]:
+            try:
+                seen = self._judge(target, sight.number, sight.seen)
+            except UnexpectedAnswer as error:
+                seen = Elsewhere(str(error))
+            yield NumberSeen(target, sight.number, seen, sight.traced)
 
     def _judge(self, target: str | None, number: str, seen: Seen) -> Seen:
         if not isinstance(seen, Attached):

@@ -53,6 +53,11 @@ def reversible(ledger: Ledger, run_id: str) -> RunRecord:
     return record
 
 
+def unsettled(ledger: Ledger, run_id: str) -> int:
+    """Return of how many numbers nobody knows whether the run has detached them; a rollback leaves them alone."""
+    return sum(tab.count for tab in ledger.history.tabs(run_id) if tab.state in {State.IN_FLIGHT, State.UNKNOWN})
+
+
 def begin_rollback(
     ledger: Ledger, run_id: str, record: RunRecord, options: Options, *, said: Said, partial: bool, now: float
 ) -> None:

@@ -35,6 +35,7 @@ from ledgers import (
 
 from runner.errors import LedgerError, StepRefused
 from runner.goal import DETACH
+from runner.history import SHIFT
 from runner.ledger import Ledger
 from runner.ledgerfile import LedgerFile
 from runner.model import (
@@ -53,6 +54,7 @@ from runner.records import Lease, NewTarget, Settled
 from runner.tally import Tally
 
 REFUSED = Fault("refused", "HTTP 400: no provider is linked to this number", 400)
+RETURNS = (State.REATTACHED, State.ALREADY_ATTACHED)
 PAIRS = list(itertools.product(State, State))
 FORBIDDEN = [(old, new) for old, new in PAIRS if old is not new and (old, new) not in STEPS]
 
@@ -417,6 +419,31 @@ def test_an_older_ledger_stays_readable_when_it_is_opened_again(path):
         assert states(ledger) == [State.PLANNED] * 2
 
 
+def test_a_ledger_of_the_first_version_is_brought_up_to_date(path):
+    """What was written before there were rollbacks and saved checks is read as ever, and takes in both."""
+    with closing(Ledger(path)) as ledger, raw(ledger) as db:
+        begin(ledger, group(2))
+        db.execute("DELETE FROM step WHERE old IN (?, ?) OR new IN (?, ?)", (*RETURNS, *RETURNS))
+        db.execute("DROP TABLE used_check")
+        db.execute("PRAGMA user_version = 1")
+    with closing(Ledger(path)) as ledger:
+        assert states(ledger) == [State.PLANNED] * 2
+        lead(ledger, 1 << SHIFT, State.REATTACHED)
+        assert states(ledger) == [State.REATTACHED, State.PLANNED]
+        assert ledger.use("ab" * 32, "a-run") is None
+
+
+def test_marks_are_made_together_or_not_at_all(ledger):
+    """Numbers that go in one request are marked in one transaction; one that no look saw to need it refuses all."""
+    items = begin(ledger, group(3))
+    see(ledger, *items[:2])
+    with pytest.raises(StepRefused, match="saw to need it"):
+        ledger.mark(items)
+    assert states(ledger) == [State.PLANNED] * 3
+    ledger.mark(items[:2])
+    assert states(ledger) == [State.IN_FLIGHT, State.IN_FLIGHT, State.PLANNED]
+
+
 def test_a_newer_ledger_is_left_alone(path):
     """A file of a later version is refused with the mend, and not touched."""
     with closing(Ledger(path)) as ledger, raw(ledger) as db:
@@ -425,17 +452,6 @@ def test_a_newer_ledger_is_left_alone(path):
         Ledger(path)
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (3,)
-
-
-def test_an_older_ledger_is_brought_up_to_date(path):
-    """A file of version 1, which knew no saved checks, keeps its runs and takes in what is new."""
-    with closing(Ledger(path)) as ledger, raw(ledger) as db:
-        begin(ledger, group(2))
-        db.execute("DROP TABLE used_check")
-        db.execute("PRAGMA user_version = 1")
-    with closing(Ledger(path)) as ledger:
-        assert states(ledger) == [State.PLANNED] * 2
-        assert ledger.use("ab" * 32, "a-run") is None
 
 
 def test_a_saved_check_is_used_by_one_run(path):

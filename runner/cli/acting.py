@@ -118,7 +118,9 @@ def run_command(world: World, /, plan: str, **given: Any) -> int:
 @click.pass_obj
 def rollback_command(world: World, /, run_id: str, **given: Any) -> int:
     """Put back what a run detached, and only that, in a run of its own."""
+    from runner.finding import opened_for
     from runner.operate import Return, roll_back
+    from runner.rollback import unsettled
 
     settings, state, options = world.settings(), world.state(), _options_of(given)
     said: dict[str, dict[str, Any]] = {}
@@ -126,6 +128,11 @@ def rollback_command(world: World, /, run_id: str, **given: Any) -> int:
         said.setdefault(place, {})[key] = value
     back = Return(run_id, said, partial=given["partial"])
     _check_terminal(given)
+    with opened_for(state, run_id) as ledger:
+        count = unsettled(ledger, run_id)
+    if count:
+        mend = f"`teardown resume {run_id} --retry-failed` settles them"
+        world.say(f"note: {count} numbers of run {run_id} are unknown, and are not put back; {mend}")
     return _report(world, given, lambda front: roll_back(back, settings, state, options, front))
 
 

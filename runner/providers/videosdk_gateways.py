@@ -83,7 +83,8 @@ class Inventory:
         listed: list[list[Any]] = [row["numbers"] for row in found if row and isinstance(row.get("numbers"), list)]
         if not listed:
             return {**known, "shared": None}, None
-        most = [number for number in map(canonical, max(listed, key=len)) if number]
+        *_, longest = sorted(listed, key=len)
+        most = [number for number in map(canonical, longest) if number]
         return {**known, "shared": len(most) > 1, "shared_count": len(most)}, most[: _NAMED + 1]
 
 

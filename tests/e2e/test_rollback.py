@@ -4,7 +4,7 @@ import random
 import signal
 
 import pytest
-from bench import Bench, agree, bridge, call, finish, gateway, numbers, serving
+from bench import BRIDGES, Bench, agree, bridge, call, finish, gateway, numbers, serving
 
 from runner.sandbox import Faults, World
 
@@ -49,11 +49,11 @@ def bench_of_both(bench, monkeypatch):
 
 
 @pytest.fixture
-def bench_of_many(tmp_path, monkeypatch):
+def bench_of_many(request, tmp_path, monkeypatch):
     """Give a bench whose provider fails in every tenth request of a rollback of 60 numbers, some in shared pairs."""
     monkeypatch.setenv("SIP_PASSWORD", "s3cret-of-the-trunk")
     monkeypatch.setenv("TEARDOWN_STATE_DIR", str(tmp_path / "state"))
-    faults, listed = Faults.parse(FAULTS, seed=3), numbers(60)
+    faults, listed = Faults.parse(getattr(request, "param", FAULTS), seed=3), numbers(60)
     with serving(World(show_configurations=True), faults=faults) as server:
         bench = Bench(tmp_path, server, faults)
         bench.configure(accounts=RATES, retry={"max_attempts": 6})
@@ -138,7 +138,7 @@ def test_the_dry_run_says_how_each_comes_back(bench_of_both):
     how = [row["before"]["reversal"]["how"] for row in said.report["numbers"]]
     assert how == ["exact"] * 4 + ["new_ids"] * 5
     assert "puts back 4 exactly as before" in said.err
-    assert "back: 5 with new ids" in said.err
+    assert "puts back 5 with new ids" in said.err
 
 
 def test_what_is_missing_blocks_before_anything_is_sent(bench_of_both):
@@ -280,6 +280,47 @@ def test_guards_of_the_run_hold_in_its_rollback(bench):
     assert "guards.stop_after_failures is 1" in said.notes
 
 
+def test_a_ramp_does_not_part_a_pair(bench_of_both):
+    """A batch that begins with one number of a pair has all of it, as one request makes the pair."""
+    bench, listed = bench_of_both, numbers(9)
+    for number in listed[4:8]:
+        bench.world.videosdk.attach(number, "gw_1")
+    first = bench.run(bench.plan(gateway(listed[4:8], "gw_1"), guards={"batches": [1]}))
+    said = bench.rollback(first, *AUTH)
+    assert (said.code, said.totals()) == (0, {"reattached": 4})
+    assert [len(entry.numbers) for entry in bench.attaches()] == [4]
+
+
+@pytest.mark.parametrize("bench_of_many", [""], indirect=True, ids=["no faults"])
+def test_an_interrupted_rollback_is_gone_on_with(bench_of_many):
+    """A signal lets requests in flight finish; the rest is pending, and a resume keeps the run and its goal."""
+    bench = bench_of_many
+    bench.configure(accounts={"unpod-main": {"rate": "20/s"}, "videosdk-main": {"rate": "20/s"}})
+    run = bench.first.report["run"]["id"]
+    said = struck(bench, 5, "rollback", run, *AUTH, "--yes", "--json", number=signal.SIGINT)
+    assert (said.code, said.report["run"]["status"]) == (130, "interrupted")
+    assert said.totals()["pending"] > 0
+    agree(said.report, bench.world, bench.record)
+    bench.configure(accounts=RATES)
+    again = bench.resume()
+    assert (again.code, set(again.totals())) == (0, {"reattached"})
+    assert (again.report["run"]["id"], again.report["run"]["rollback_of"]) == (said.report["run"]["id"], run)
+    assert bench.world.useless_attaches() == []
+
+
+def test_what_nobody_knows_of_a_run_is_left_alone_and_said(bench):
+    """Numbers that ended unknown are no part of a rollback; a note says so."""
+    plan, listed = bench.sales(3)
+    bench.faults.script(listed[0], ["lost_after"])
+    bench.faults.script_reads(f"{BRIDGES}sales", ["ok", *["read_500"] * 40])
+    first = bench.run(plan, "--no-verify")
+    assert first.totals() == {"detached": 2, "unknown": 1}
+    bench.faults.script_reads(f"{BRIDGES}sales", [])
+    said = bench.rollback(first)
+    assert (said.code, said.totals()) == (0, {"reattached": 2})
+    assert f"1 numbers of run {first.report['run']['id']} are unknown, and are not put back" in said.err
+
+
 def test_the_report_offers_the_way_back(bench):
     """A page and a ticket of a run that detached something name the command; those of its rollback do not."""
     plan, _ = bench.sales(2)
@@ -336,21 +377,25 @@ def test_runs_that_cannot_be_put_back(bench):
         assert (said.code, sentence in said.err) == (2, True), said.err
 
 
+def struck(bench, nth, *args, number=signal.SIGKILL):
+    """Run a command, which a signal reaches with the ``nth`` attach request of it."""
+    process = []
+    if nth:
+        bench.at_detach(nth, lambda: process[0].send_signal(number), kind="attach")
+    process.append(bench.start(*args))
+    said = finish(process[0])
+    bench.world.on_request.clear()
+    return said
+
+
 def test_killed_at_random_moments(bench_of_many):
     """Over kills and faults no number is lost, reported wrongly, or attached twice; a pair stays one request's work."""
     bench = bench_of_many
-    run, chance, args, kills = bench.first.report["run"]["id"], random.Random(7), None, 0  # noqa: S311 - a test
-    while True:
-        process = []
-        if kills < 4:
-            bench.at_detach(chance.randint(1, 9), lambda: process[0].kill(), kind="attach")
-        command = args or ("rollback", run, *AUTH)
-        process.append(bench.start(*command, "--yes", "--json", "--no-progress"))
-        said = finish(process[0])
-        bench.world.on_request.clear()
-        if said.code != -signal.SIGKILL:
-            break
-        kills, args = kills + 1, ("resume",)
+    run, chance, kills = bench.first.report["run"]["id"], random.Random(7), 0  # noqa: S311 - a test
+    args, said = ("rollback", run, *AUTH), None
+    while said is None or said.code == -signal.SIGKILL:
+        said = struck(bench, chance.randint(1, 9) if kills < 4 else None, *args, "--yes", "--json", "--no-progress")
+        kills, args = kills + (said.code == -signal.SIGKILL), ("resume",)
     assert kills >= 3
     assert said.code in {0, 4}, said.err
     agree(said.report, bench.world, bench.record)
