@@ -303,6 +303,16 @@ def test_drifted_and_refused(bench, drift, sentence):
     assert call("check", path).code == 3
 
 
+def test_drift_that_was_undone(bench):
+    """A run that was blocked leaves the check to be run, once all is as it was."""
+    path, _, listed = saved_sales(bench)
+    configuration = bench.world.unpod.bridges["sales"].rows[listed[0]]["provider_configuration"]
+    configuration["id"] = 43
+    assert call("run", path, "--yes").code == 3
+    configuration["id"] = 42
+    assert bench.run(path).outcomes() == dict.fromkeys(listed, "detached")
+
+
 def test_drift_beside_the_list_is_none(bench):
     """Numbers that the plan does not name may come and go."""
     path, _, listed = saved_sales(bench)
