@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# So many tests at a time, as most of what one does is wait for processes: make test WORKERS=1 runs them one by one.
+WORKERS ?= 3
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 FAULTS := lost_after=6%,lost_before=4%,http_500_after=4%,http_400_after=3%,http_429=1%:1s
 
@@ -13,7 +15,7 @@ help:
 	@echo "make demo    detach 200 numbers from a local sandbox that loses answers, and report on each of them"
 	@echo "make test    run every test, and show what of the package they do not reach"
 	@echo "make check   ruff, mypy and the layers of imports"
-	@echo "make soak    the kill, fault and memory tests at full length; takes half an hour"
+	@echo "make soak    the kill, fault and memory tests at full length, properties with new examples; half an hour"
 	@echo "make bench   what a number costs, against a bare loop and others: make bench NUMBERS=2000 REPEATS=1 is quick"
 	@echo "make pictures  the picture in the README, from a run against the sandbox"
 	@echo "make schemas what editors know of plans and configs, after a change of their grammar"
@@ -32,11 +34,12 @@ demo: .venv/runtime.stamp
 	@echo "All that was recorded: $(BIN)/teardown status --state-dir .demo"
 
 test: .venv/dev.stamp
-	$(BIN)/python -m pytest --cov=runner --cov-report=term-missing:skip-covered
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov=runner --cov-report=term-missing:skip-covered
 
 soak: .venv/dev.stamp
 	TEARDOWN_SOAK_KILLS=140 TEARDOWN_SOAK_NUMBERS=200000 $(BIN)/python -m pytest -rP \
 		tests/faults tests/e2e/test_kill.py tests/e2e/test_machine.py tests/e2e/test_memory.py
+	$(BIN)/python -m pytest --hypothesis-profile=searching $$(grep -l '^from hypothesis' tests/test_*.py)
 
 bench: .venv/bench.stamp
 	@$(BIN)/python -m benchmarks $(if $(NUMBERS),--numbers $(NUMBERS)) $(if $(REPEATS),--repeats $(REPEATS))

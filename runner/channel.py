@@ -130,12 +130,12 @@ class Channel:
             self._failed(error, started)
             raise
         finally:
-            grant.is_over()
+            now = loop.time()
+            grant.is_over(now)
             self.in_flight -= 1
         self._silences = 0
-        latency = loop.time() - started
-        self.tally.timed(latency * 1000)
-        self.pacer.answered(latency)
+        self.tally.timed((now - started) * 1000)
+        self.pacer.answered(now, now - started)
         if reply.quota:
             self.pacer.observe(reply.quota, self.in_flight)
         return reply

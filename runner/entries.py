@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from runner.model import Failed, Pending, Unknown
+from runner.model import Pending
 
 if TYPE_CHECKING:
     import sqlite3
@@ -106,7 +106,7 @@ def _write(db: sqlite3.Connection, alike: dict[tuple[object, ...], dict[int, flo
 
 def _columns(each: Settled) -> tuple[object, ...]:
     outcome = each.outcome
-    fault = outcome.fault if isinstance(outcome, Failed | Unknown | Pending) else None
+    fault = getattr(outcome, "fault", None)
     error = (fault.code, fault.message, fault.http_status) if fault else (None, None, None)
     how = (getattr(outcome, "confirmed_by", None), getattr(outcome, "reason", None))
     return (outcome.state, *how, *error, each.attempts, each.verified)

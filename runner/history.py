@@ -7,7 +7,7 @@ import sqlite3
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -37,9 +37,11 @@ class Target:
     if_missing: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How one item stands: whether a look ever saw it attached, whether all that was sent is one refused attempt."""
+class Standing(NamedTuple):
+    """How one item stands: whether a look ever saw it attached.
+
+    ``only_refused`` says of a failed or unknown one that all that was sent is one attempt, which was refused.
+    """
 
     id: int
     number: str
@@ -127,13 +129,13 @@ class History:
         marks = ", ".join("?" * len(states))
         query = (
             "SELECT id, number, state, before IS NOT NULL, attempts, verified,"
-            " marked = 0 AND state <> 'in_flight'"
+            " marked = 0 AND state IN ('failed', 'unknown')"
             " AND (SELECT count(*) = 1 AND min(error_code) = 'refused' FROM attempt WHERE item = item.id)"
             f" FROM item WHERE id BETWEEN ? AND ? AND state IN ({marks}) ORDER BY id"
         )
         found = self._rows(query, (target << SHIFT, ((target + 1) << SHIFT) - 1, *states))
         return [
-            Standing(no, number, State(state), bool(known), attempts, bool(verified), bool(refused))
+            Standing(no, number, rows.STATES[state], bool(known), attempts, bool(verified), bool(refused))
             for no, number, state, known, attempts, verified, refused in found
         ]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 Confirmation = Literal["response", "verification"]
 GoneReason = Literal["unknown_to_account", "target_gone"]
@@ -138,8 +138,7 @@ class Elsewhere:
 Seen = Attached | Gone | Elsewhere
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One number at one target in one account; ``id`` is the ledger's, ``target`` is null where the plan names none."""
 
     id: int

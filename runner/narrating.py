@@ -66,7 +66,8 @@ class Narrator:
 
         ``answer`` is the attempt whose answer settled it, where no look was needed; ``was`` what a look corrected.
         """
-        fault = getattr(outcome, "fault", None)
+        fault, state = getattr(outcome, "fault", None), outcome.state
+        how = {"error": fault.message} if fault else {}
         record = self.log.warning if fault else self.log.info
         record(
             "number.finished",
@@ -74,13 +75,13 @@ class Narrator:
             provider=lane.spec.name,
             target=target,
             number=number,
-            outcome=str(outcome.state),
+            outcome=state.value,
             attempt=attempts or None,
             latency_ms=round(answer.latency_ms, 1) if answer else None,
-            error=fault.message if fault else None,
+            **how,
             http_status=fault.http_status if fault else answer and answer.http_status,
         )
-        self.progress.settled(lane.account, outcome.state, was)
+        self.progress.settled(lane.account, state, was)
 
     def stopped(self, lane: Lane) -> None:
         """Tell that a lane stops, and why."""

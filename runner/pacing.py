@@ -67,8 +67,10 @@ class Pacer:
         leave before the lane is closed.
         """
         # Below the rate nobody waits, and then neither a lock nor a timer is needed.
-        if not (self._turn.locked() or (sending and self.held)) and self._wait_left(sending=sending) <= 0:
-            return await self._take()
+        if not (self._turn.locked() or (sending and self.held)):
+            now = asyncio.get_running_loop().time()
+            if self._wait_left(now, sending=sending) <= 0:
+                return await self._take(now)
         while True:
             if sending:
                 await self._released.wait()
@@ -79,26 +81,27 @@ class Pacer:
     async def _take_turn(self, *, sending: bool) -> Grant | None:
         """Wait for the next grant and take it; return None when detach requests were put on hold meanwhile."""
         while not (sending and self.held):
-            if (wait := self._wait_left(sending=sending)) <= 0:
-                return await self._take()
+            now = asyncio.get_running_loop().time()
+            if (wait := self._wait_left(now, sending=sending)) <= 0:
+                return await self._take(now)
             await self._sleep(max(wait, _GRAIN))
         return None
 
-    async def _take(self) -> Grant:
+    async def _take(self, now: float) -> Grant:
         if self._log.most > 1:
             await self._limiter.acquire(self._interval)  # does not wait: it was asked before
         self._left -= 1
-        return self._log.add(asyncio.get_running_loop().time())
+        return self._log.add(now)
 
     @property
     def adaptive(self) -> bool:
         """Whether the rate adapts to what the provider takes."""
         return isinstance(self.rate, AdaptiveRate)
 
-    def answered(self, latency: float) -> None:
-        """Learn that a request was accepted, and answered after ``latency`` seconds."""
+    def answered(self, now: float, latency: float) -> None:
+        """Learn that a request was accepted, and answered ``now``, after ``latency`` seconds."""
         if isinstance(self.rate, AdaptiveRate):
-            self.rate.accepted(asyncio.get_running_loop().time(), latency)
+            self.rate.accepted(now, latency)
             self._tune()
 
     def throttled(self, left: float) -> None:
@@ -166,9 +169,8 @@ class Pacer:
         self._left = min(left, self._left) if now < self._resets else left
         self._resets = now + quota.resets_in
 
-    def _wait_left(self, *, sending: bool) -> float:
+    def _wait_left(self, now: float, *, sending: bool) -> float:
         """Return the seconds until the next request may leave; LaneStopped when it is not to leave at all."""
-        now = asyncio.get_running_loop().time()
         earliest = self._earliest(now)
         if self._closing.is_set() and (sending or earliest > max(now, self._closes)):
             raise LaneStopped("the lane is stopping")
@@ -184,12 +186,12 @@ class Pacer:
 
     @property
     def _patient_until(self) -> float:
-        return max(self._resumes, self._resets if self._left <= 0 else 0.0)
+        return self._resumes if self._left > 0 else max(self._resumes, self._resets)
 
     def _earliest(self, now: float) -> float:
         """Return the moment from which on the next request may leave, or one at which to ask again."""
-        earliest = max(self._patient_until, self._log.free_at(now))
+        free, patient = self._log.free_at(now), self._patient_until
+        if free > now or patient > now:
+            return max(free, patient)
         # One grant a window needs no spacing.
-        if earliest <= now and self._log.most > 1 and not self._limiter.has_capacity(self._interval):
-            return now + self._interval
-        return earliest
+        return now if self._log.most == 1 or self._limiter.has_capacity(self._interval) else now + self._interval

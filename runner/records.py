@@ -137,8 +137,7 @@ class Timeline:
     pulses: list[Pulse]
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """What became of an item; ``attempts`` are those made since it was claimed."""
 
     item: int

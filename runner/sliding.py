@@ -88,9 +88,8 @@ class Grant:
             self.left = asyncio.get_running_loop().time()
             self.arrived = self.left + self.log.way
 
-    def is_over(self) -> None:
+    def is_over(self, now: float) -> None:
         """Note that the answer is here, or will not come: the request has arrived by now, or never will."""
-        now = asyncio.get_running_loop().time()
         if self.arrived is None:
             self.arrived = now
             return

@@ -40,7 +40,7 @@ _KINDS = {
     "run": _RUN_ID,
     "time": r"(?:\d{4}-\d\d-\d\d[T ])?\d\d:\d\d:\d\d(?:\.\d+)?Z?",
     "hash": r"[0-9a-f]{64}",
-    "figure": r"\d[\d.,]*(?=(?: ?m?s|/s| min| MB)\b)|(?<![\w.])\d[\d,]*\.\d+(?![\w.])",
+    "figure": r"\d[\d.,]*(?=(?: of [\d.]+/s| ?m?s|/s| min| MB)\b)|(?<![\w.])\d[\d,]*\.\d+(?![\w.])",
     "left_out": "…",
 }
 _CHANGING = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _KINDS.items()))

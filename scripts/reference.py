@@ -96,7 +96,7 @@ def _commands() -> str:
     parts = [
         "`teardown COMMAND --help` says the same. Every command also takes the [options of all](#options-of-all).\n\n"
     ]
-    context = click.Context(teardown, info_name="teardown")
+    context = click.Context(teardown, info_name="teardown", **teardown.context_settings)
     for name in teardown.list_commands(context):
         command = teardown.get_command(context, name)
         if command:

@@ -1,5 +1,6 @@
 """Packages of npm that a test drives, installed where pytest keeps its cache; without Node the test is skipped."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -17,14 +18,15 @@ def installed(request, name, source):
         pytest.skip(f"this needs a package of npm: {' and '.join(missing)} not found")
     cache = getattr(request.config, "cache", None)  # pytest can be told to keep none
     folder = cache.mkdir(name) if cache else request.getfixturevalue("tmp_path_factory").mktemp(name)
-    for path in source.iterdir():
-        shutil.copy(path, folder)
-    if not is_installed(folder):
-        problem = install(folder)
-        if problem and os.environ.get("CI") == "true":
-            pytest.fail(problem)
-        if problem:
-            pytest.skip(problem)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests beside this one may want the same
+        for path in source.iterdir():
+            shutil.copy(path, folder)
+        problem = None if is_installed(folder) else install(folder)
+    if problem and os.environ.get("CI") == "true":
+        pytest.fail(problem)
+    if problem:
+        pytest.skip(problem)
     return folder
 
 

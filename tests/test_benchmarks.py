@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
-def at_the_root(monkeypatch):
+def at_the_root(monkeypatch, uncovered):
     """Processes find the package where `make bench` starts them; no other client is there to be measured."""
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("PATH", "")

@@ -5,6 +5,7 @@ import pytest
 from scripts.consoles import ROOT, pages, rehearse
 
 
+@pytest.mark.usefixtures("uncovered")
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_what_is_shown_is_what_happens(page, tmp_path):
     """Commands, typed answers and second terminals of a page do what it says; `make reference` shows what changed."""
@@ -28,7 +29,7 @@ def test_output_that_changed_is_written_anew(tmp_path):
 def test_what_may_differ_stays_as_shown(tmp_path):
     """Times, rates, ids and what is left out are not compared; an id that a page shows stands for the real one."""
     real, shown = "20261122T025413882Z-70ad", "20260101T000000000Z-0001"
-    said = f"$ echo {real} at 2.5/s; echo more; echo end\n{shown} at 9.9/s\n…\nend\n"
+    said = f"$ echo {real} at 1 of 2.5/s; echo more; echo end\n{shown} at 0.99 of 9/s\n…\nend\n"
     text = f"```console\n{said}$ echo {shown}\n{shown}\n```\n"
     assert written(tmp_path, text) == text
     assert written(tmp_path / "folder", text.replace("end\n$", "END\n$")) != text

@@ -6,6 +6,7 @@ from benchmarks.counts import count
 from benchmarks.workload import CONCURRENCY
 
 NUMBERS = 300
+pytestmark = pytest.mark.usefixtures("uncovered")
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,9 @@ def test_example_config_shows_every_setting(tmp_path):
     """What is commented out there is a setting that loads as well."""
     (tmp_path / "protected.csv").write_text("number\n+14155550199\n", encoding="utf-8")
     path = tmp_path / "config.yaml"
-    path.write_text(re.sub(r"^( *)# (?=\w+:)", r"\1", EXAMPLE.read_text("utf-8"), flags=re.MULTILINE), encoding="utf-8")
+    path.write_text(
+        re.sub(r"^( *)# (?= *(?:- )?\w+:)", r"\1", EXAMPLE.read_text("utf-8"), flags=re.MULTILINE), encoding="utf-8"
+    )
     settings = load_config(path, {})
     guards = settings.guards
     assert guards.protect == ("+14155550100", "+4420*", "+14155550199")
@@ -113,6 +115,7 @@ def test_example_config_shows_every_setting(tmp_path):
     assert metrics.textfile == tmp_path / "metrics" / "teardown-{plan}.prom"
     assert (metrics.pushgateway, metrics.otlp) == ("http://localhost:9091", collector)
     assert settings.tracing.endpoint == collector
+    assert [recipient.events for recipient in settings.notify] == [{"finish", "guard"}]
 
 
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)

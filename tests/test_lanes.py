@@ -179,7 +179,7 @@ def test_a_refusal_that_was_to_be_expected_silences_the_lane_for_a_breath(error,
         pacer = lane.channel.pacer
         for _ in range(300):
             await asyncio.sleep(0.01)
-            pacer.answered(0.001)
+            pacer.answered(now(), 0.001)
         pacer.throttled(now())
         rested = asyncio.create_task(lane.wait_before(Send(20.0, whole_lane=True), error))
         await asyncio.sleep(0.001)
@@ -275,7 +275,10 @@ def test_a_provider_that_stays_away_stops_the_lane(lost, seconds, stopped):
 # -- patient reads
 
 
-@pytest.mark.parametrize("act", [reset, answer(500), answer(400), answer(200, raw=b"<html>")], ids=str)
+FAILING = {"reset": reset, "500": answer(500), "400": answer(400), "no JSON": answer(200, raw=b"<html>")}
+
+
+@pytest.mark.parametrize("act", FAILING.values(), ids=FAILING)
 def test_a_read_that_fails_is_repeated(act):
     """Whatever is wrong with an answer, a read is asked again, after waits that double."""
     met, times = read_from(act, act, OK)

@@ -146,8 +146,8 @@ def test_an_adaptive_rate_is_kept_as_it_changes():
             grant = await pacer.grant()
             granted.append(now())
             await asyncio.sleep(0.001)
-            grant.is_over()
-            pacer.answered(0.001)
+            grant.is_over(now())
+            pacer.answered(now(), 0.001)
             if index == 400:
                 before = pacer.rate.per_second
                 pacer.throttled(granted[-1])
@@ -169,8 +169,8 @@ def test_a_rate_that_adapts_saves_nothing_up():
             grant = await pacer.grant()
             granted.append(now())
             await asyncio.sleep(0.001)
-            grant.is_over()
-            pacer.answered(0.001)
+            grant.is_over(now())
+            pacer.answered(now(), 0.001)
             if index % 500 == 499:
                 pacer.throttled(granted[-1])
                 pacer.pause(0.5)

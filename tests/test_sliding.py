@@ -31,7 +31,7 @@ async def exchange(pacer, arrived, *, connecting, way, answering):
     await asyncio.sleep(way)
     arrived.append(now())
     await asyncio.sleep(answering)
-    grant.is_over()
+    grant.is_over(now())
 
 
 async def send(pacer, exchanges, *, workers=16):

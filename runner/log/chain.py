@@ -74,12 +74,14 @@ def open(  # noqa: A001 - reads as log.open
     """
     import structlog  # noqa: PLC0415 - 40 to 90 ms that only a run pays
 
+    from runner.log.bound import Bound  # noqa: PLC0415 - the same
+
     screen = Console(console, console_format)
     sink = Sink(LogFile(file, clock, screen), screen, LEVELS[console_level])
     bound = structlog.wrap_logger(
         sink,
         processors=[_Stamp(clock), *([_mask_number] if masked else []), _Render(secrets, masked=masked)],
-        wrapper_class=structlog.make_filtering_bound_logger("debug"),
+        wrapper_class=Bound,
         context_class=dict,
         cache_logger_on_first_use=True,
         run_id=run_id,
@@ -94,11 +96,8 @@ class _Stamp:
         self._clock = clock
 
     def __call__(self, _logger: object, level: str, fields: Fields) -> Fields:
-        event = {"ts": stamp(self._clock()), "level": level, "event": fields.pop("event")}
-        for key, value in fields.items():
-            if value is not None:
-                event[key] = value  # noqa: PERF403 - measured: a fifth cheaper than a comprehension and a merge
-        return event
+        event = {"ts": stamp(self._clock()), "level": level, **fields}
+        return {key: value for key, value in event.items() if value is not None} if None in event.values() else event
 
 
 def _mask_number(_logger: object, _level: str, event: Fields) -> Fields:

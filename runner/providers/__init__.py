@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from runner.errors import InputError, UnexpectedAnswer
 
@@ -30,8 +30,7 @@ Wanted: TypeAlias = "Mapping[str | None, Collection[str] | None]"
 """The numbers to look at by target; None in place of numbers means every number that is attached there."""
 
 
-@dataclass(frozen=True, slots=True)
-class NumberSeen:
+class NumberSeen(NamedTuple):
     """A look saw what ``number`` is, as far as ``target`` is concerned.
 
     ``traced`` is false when the rest of the account was not searched, so that it may be attached elsewhere.
@@ -43,8 +42,7 @@ class NumberSeen:
     traced: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class TargetSeen:
+class TargetSeen(NamedTuple):
     """A survey has seen all of ``target``: so many numbers are ``attached`` to it; null when it does not exist."""
 
     target: str | None
@@ -169,6 +167,8 @@ def canonical(number: object) -> str | None:
     """Return a provider's spelling of a number as E.164, or None when it is no number."""
     if not isinstance(number, str):
         return None
+    if number[:1] == "+" and number.isascii() and number[1:].isdigit():
+        return number  # as nearly all are spelled
     digits = _NO_DIGITS.sub("", number)
     return "+" + digits if digits else None
 

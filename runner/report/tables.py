@@ -115,7 +115,7 @@ def _flat(row: Row) -> list[Any]:
 
 def _safe(cell: Any) -> Any:
     """Keep a row on one line, and a spreadsheet from running a cell as a formula; a phone number is none."""
-    if not isinstance(cell, str):
+    if not isinstance(cell, str) or (cell[:1].isalnum() and cell.isprintable()):
         return cell
     text = plain(cell)
     return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text

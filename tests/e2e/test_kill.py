@@ -9,6 +9,7 @@ from bench import Bench, Said, agree, bridge, finish, gateway, numbers, serving
 
 from runner.sandbox import Faults, World
 
+pytestmark = pytest.mark.usefixtures("uncovered")
 KILLS = int(os.environ.get("TEARDOWN_SOAK_KILLS", "14"))
 FAULTS = "lost_before=3%,lost_after=3%,http_500_after=3%,http_429=1%:0s,read_500=3%,read_reset=2%"
 

@@ -12,6 +12,7 @@ LAUNCHER = Path(__file__).parents[2] / "benchmarks" / "launcher.py"
 PER_BRIDGE = 500
 MANY = int(os.environ.get("TEARDOWN_SOAK_NUMBERS", "6000"))
 FEW = 1000
+pytestmark = pytest.mark.usefixtures("uncovered")
 
 
 def peak(bench, listed, name):

@@ -11,6 +11,8 @@ from bench import PATIENCE, Bench, bridge, call, finish, gateway, numbers, servi
 
 from runner.sandbox import Faults, World
 
+pytestmark = pytest.mark.usefixtures("uncovered")
+
 
 @contextmanager
 def sandbox(bench, plan, *options):

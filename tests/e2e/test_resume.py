@@ -8,6 +8,8 @@ from bench import ONE, TWO, bridge, call, environment, finish, gateway
 
 from runner.sandbox import TOKEN
 
+pytestmark = pytest.mark.usefixtures("uncovered")
+
 
 def killed(bench, plan, nth, *options):
     """Run the real command on ``plan`` and kill it when its ``nth`` detach request arrives; return the run's id."""

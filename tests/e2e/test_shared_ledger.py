@@ -5,9 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from threading import Barrier
 
+import pytest
 from bench import bridge, call, gateway
 
 from runner.ledger import Ledger
+
+pytestmark = pytest.mark.usefixtures("uncovered")
 
 
 def test_begun_by_several_at_once(tmp_path):

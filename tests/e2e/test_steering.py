@@ -42,7 +42,7 @@ def test_status_of_a_live_run(running):
     assert (seen["id"], seen["status"], seen["exit_code"]) == (run, "running", None)
     assert seen["totals"]["unknown"] == 0
     assert seen["totals"]["in_flight"] >= 0
-    assert seen["lanes"][0]["achieved_rate"] <= 15.0
+    assert seen["lanes"][0]["achieved_rate"] <= 16.0  # the first request leaves at once
     assert run in call("status").out
     assert "running" in call("status", run).out
 

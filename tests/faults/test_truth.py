@@ -102,6 +102,7 @@ def limited_sandbox(plan, rate):
             process.terminate()
 
 
+@pytest.mark.usefixtures("uncovered")
 @pytest.mark.parametrize("rate", [10, 100])
 async def test_no_second_is_above_the_rate(tmp_path, rate):
     """At its own limit a provider that counts every sliding second never answers 429.
