@@ -28,8 +28,10 @@ async def read_all(
     """Yield the new rows of each page, every row once, until a whole pass saw a listing that held still, or two agree.
 
     ``fetch`` gets page numbers from 1. A server that ignores them, or gives no total, ends with the first page that
-    brings nothing new. Raises UnexpectedAnswer when the listing never holds still, and whatever ``fetch`` raises; where
-    it has to be ``whole`` also when it shows other than as many rows as it says there are.
+    brings nothing new. Raises UnexpectedAnswer when the listing never holds still, and whatever ``fetch`` raises.
+
+    Where it has to be ``whole``, two passes over several pages have to agree, as one loses rows unnoticed where others
+    come and go at once; and a listing that shows other than as many rows as it says is an UnexpectedAnswer too.
     """
     known: set[str] = set()
     before: tuple[set[str], set[int | None]] | None = None
@@ -48,9 +50,10 @@ async def read_all(
                 yield fresh
             if len(in_pass) == size or (page.total is not None and len(in_pass) >= page.total):
                 break
-        if totals in ({None}, {len(in_pass)}):
+        counted, agreed = totals in ({None}, {len(in_pass)}), before == (in_pass, totals)
+        if counted and (agreed or number == 1 or not whole):
             return
-        if before == (in_pass, totals):
+        if agreed:
             if whole:
                 told = ", then ".join(str(total) for total in sorted(totals, key=str))
                 message = f"the list of {what} shows {len(in_pass)} and says that there are {told}"

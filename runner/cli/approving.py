@@ -30,7 +30,7 @@ def check_options(given: dict[str, Any]) -> None:
     expected = given.get("expected")
     if expected is not None and not _HASH.fullmatch(expected):
         raise InputError("--expect-hash: give the SHA-256 that the check said: 64 digits from 0 to f")
-    if given.get("out"):
+    if given.get("out") is not None:
         from runner import saved
 
         saved.check_free(Path(given["out"]))

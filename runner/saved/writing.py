@@ -38,6 +38,8 @@ class Look:
 
 def check_free(path: Path) -> None:
     """Raise InputError when a check cannot be saved at ``path``, or would replace what is no saved check."""
+    if path.is_dir():
+        raise InputError(f"--out: {path} is a folder; name a file")
     if not path.resolve().parent.is_dir():
         raise InputError(f"--out: {path} is in a folder that does not exist; make it, or name another file")
     if path.exists() and not is_saved_check(path):

@@ -15,6 +15,11 @@ def listed(text):
     return {group.get("bridge", group.get("gateway")): [f"+{n}" for n in group["numbers"]] for group in groups}
 
 
+def listed_in(said):
+    """Return all numbers of a plan on stdout."""
+    return [number for found in listed(said.out).values() for number in found]
+
+
 def attached(world):
     """Return the numbers that are truly attached, by provider and target."""
     state = world.state()
@@ -103,6 +108,22 @@ def test_a_read_that_fails_once_is_repeated(bench):
     bench.world.unpod.add_bridge("sales", [ONE])
     bench.faults.script_reads(BRIDGES, ["read_500", "read_garbage"])
     assert listed(call("discover", "unpod-main").out) == {"sales": [ONE]}
+
+
+def test_a_list_that_shifts_while_it_is_read(bench):
+    """One number leaves and one comes while the second page is fetched: the one that slipped between is found."""
+    listed, phones = numbers(150), bench.world.videosdk.phones
+    for number in listed:
+        bench.world.videosdk.attach(number, "gw_a")
+
+    def shift(entry):
+        if "page=2" in entry.path and listed[0] in phones:
+            del phones[listed[0]]
+            bench.world.videosdk.attach(*numbers(1, 900), "gw_a")
+
+    bench.world.on_request.append(shift)
+    said = call("discover", "videosdk-main")
+    assert (said.code, set(phones) - set(listed_in(said))) == (0, set())
 
 
 def test_nothing_attached_makes_no_plan(bench):

@@ -111,13 +111,13 @@ def test_is_run_just_as_it_is(bench, sandbox):
 
 
 def test_the_rules_of_the_plan_are_kept(bench):
-    """Guards and window go with the check: a ramp is climbed, and outside the window nothing is sent."""
+    """Guards and window go with the check: a ramp is climbed, and the window is known."""
     plan, listed = bench.sales(4, batches=[1, "50%"], stop_after_failures=2)
     path, _ = save(bench, plan)
     said = bench.run(path)
     assert ("batch 3 of 3" in said.err, said.totals()) == (True, {"detached": 4})
     bench.world.unpod.add_bridge("sales", listed)
-    window = {"not_before": "2026-11-22T01:00:00+01:00"}
+    window = {"not_before": "2020-11-22T01:00:00+01:00"}
     path, _ = save(bench, bench.plan(bridge("sales", listed), window=window))
     assert json.loads(path.read_text())["rules"]["window"] == window
 
@@ -305,6 +305,16 @@ def test_drifted_and_refused(bench, drift, sentence):
     assert call("check", path).code == 3
 
 
+def test_drift_that_was_undone(bench):
+    """A run that was blocked leaves the check to be run, once all is as it was."""
+    path, _, listed = saved_sales(bench)
+    configuration = bench.world.unpod.bridges["sales"].rows[listed[0]]["provider_configuration"]
+    configuration["id"] = 43
+    assert call("run", path, "--yes").code == 3
+    configuration["id"] = 42
+    assert bench.run(path).outcomes() == dict.fromkeys(listed, "detached")
+
+
 def test_drift_beside_the_list_is_none(bench):
     """Numbers that the plan does not name may come and go."""
     path, _, listed = saved_sales(bench)
@@ -425,6 +435,7 @@ def test_only_a_good_check_is_saved(bench):
     ("arguments", "sentence"),
     [
         (["check", "PLAN", "--out", "PLAN"], "is there already and is no saved check"),
+        (["check", "PLAN", "--out", ""], "is a folder; name a file"),
         (["check", "PLAN", "--out", "nowhere/file"], "is in a folder that does not exist"),
         (["check", "SAVED", "--out", "other.json"], "--out: SAVED is a saved check, which is run as it is"),
         (["run", "SAVED", "--yes", "--limit", "1"], "--limit: SAVED is a saved check"),
