@@ -16,9 +16,9 @@ from runner.sandbox import TOKEN
 from runner.saved import json_schema
 
 
-def save(bench, plan, *options):
+def save(bench, plan, *options, name="approved.json"):
     """Check a plan, save that, and return the file and its hash."""
-    path = bench.folder / "approved.json"
+    path = bench.folder / name
     said = call("check", plan, "--out", path, *options)
     assert said.code == 0, said.err
     return path, said.out.strip()
@@ -319,6 +319,29 @@ def test_drift_beside_the_list_is_none(bench):
     """Numbers that the plan does not name may come and go."""
     path, _, listed = saved_sales(bench)
     bench.world.unpod.add_bridge("sales", ["+14155559999"])
+    assert bench.run(path).outcomes() == dict.fromkeys(listed, "detached")
+
+
+def test_who_shares_a_gateway_pair_is_none(bench):
+    """Others may come and go at a number's gateways, and rules name it; another address behind them is drift."""
+    account = bench.world.videosdk
+    for number in (ONE, TWO):
+        account.attach(number, "gw_a")
+    path, _ = save(bench, bench.plan(gateway([ONE])))
+    other, _ = save(bench, bench.plan(gateway([TWO])), name="other.json")
+    account.attach(THREE, "gw_a")
+    account.rules.append({"id": "r1", "name": "night", "type": "inbound", "numbers": [ONE]})
+    assert bench.run(path).outcomes() == {ONE: "detached"}
+    account.gateways["outbound"]["gw_a-out"]["address"] = "sip.elsewhere.example:5061"
+    assert f"{TWO} is not as the check saw it: address was" in refused(bench, other)
+
+
+def test_a_closed_gate_does_not_use_it_up(bench):
+    """A gate that stops the run before anything was sent leaves the check to be run."""
+    mark = bench.folder / "well"
+    path, _, listed = saved_sales(bench, gate={"command": ["test", "-e", str(mark)]})
+    assert call("run", path, "--yes").code == 3
+    mark.touch()
     assert bench.run(path).outcomes() == dict.fromkeys(listed, "detached")
 
 
