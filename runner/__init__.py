@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from runner.config import load as load_config
     from runner.errors import BlockedError, BusyError, InputError, LedgerError, Problem, TeardownError
     from runner.finding import find_resumable
-    from runner.operate import Front, resume, start
+    from runner.operate import Front, Return, resume, roll_back, start
     from runner.plan import Group, Plan
     from runner.plan import load as load_plan
     from runner.policy import Guards, Rate, RetryPolicy, Window
@@ -36,6 +36,7 @@ __all__ = [
     "Report",
     "ReportError",
     "RetryPolicy",
+    "Return",
     "Settings",
     "StateFolder",
     "TeardownError",
@@ -44,6 +45,7 @@ __all__ = [
     "load_config",
     "load_plan",
     "resume",
+    "roll_back",
     "save_report",
     "start",
 ]
@@ -53,7 +55,7 @@ _HOMES = {
     "runner.config": ("Account", "Settings"),
     "runner.errors": ("BlockedError", "BusyError", "InputError", "LedgerError", "Problem", "TeardownError"),
     "runner.finding": ("find_resumable",),
-    "runner.operate": ("Front", "resume", "start"),
+    "runner.operate": ("Front", "Return", "resume", "roll_back", "start"),
     "runner.plan": ("Group", "Plan"),
     "runner.policy": ("Guards", "Rate", "RetryPolicy", "Window"),
     "runner.report": ("Report", "ReportError"),

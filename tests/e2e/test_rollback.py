@@ -308,6 +308,20 @@ def test_an_interrupted_rollback_is_gone_on_with(bench_of_many):
     assert bench.world.useless_attaches() == []
 
 
+def test_a_process_that_died_may_have_done_it(bench_of_both):
+    """A number that it had marked, that is refused now and seen back, counts as put back by this run."""
+    bench, number = bench_of_both, numbers(9)[8]
+    bench.world.videosdk.attach(number, "gw_9")
+    first = bench.run(bench.plan(gateway([number])))
+    bench.faults.script(number, ["hang_before"])
+    killed = struck(bench, 1, "rollback", first.report["run"]["id"], *AUTH, "--yes")
+    assert killed.code == -signal.SIGKILL
+    bench.at_detach(1, lambda: bench.world.attach("videosdk", "gw_9", number), kind="attach")
+    said = bench.resume()
+    assert (said.code, said.totals()) == (0, {"reattached": 1})
+    assert (said.rows[number]["confirmed_by"], len(bench.attaches())) == ("verification", 2)
+
+
 def test_what_nobody_knows_of_a_run_is_left_alone_and_said(bench):
     """Numbers that ended unknown are no part of a rollback; a note says so."""
     plan, listed = bench.sales(3)
