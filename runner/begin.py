@@ -49,6 +49,8 @@ class Rules:
     limit: int | None = None
     reattach: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     """What the plan gives for a rollback, by the place of the group."""
+    delete: frozenset[int] = frozenset()
+    """Which groups, by their places, want deleted what their numbers were attached to."""
     partial: bool = False
     """In a rollback: whether it puts back what it can when that is not all."""
     check: str | None = None
@@ -59,7 +61,8 @@ class Rules:
         moments = {"not_before": self.window.not_before, "not_after": self.window.not_after}
         window = {name: moment.isoformat() for name, moment in moments.items() if moment}
         said = {str(place): said for place, said in self.reattach.items()}
-        rest = {"limit": self.limit, "reattach": said, "partial": self.partial, "check": self.check}
+        rest = {"limit": self.limit, "reattach": said, "delete": sorted(self.delete), "partial": self.partial}
+        return {"guards": asdict(self.guards), "window": window, "check": self.check} | rest
         return {"guards": asdict(self.guards), "window": window} | rest
 
     @classmethod
@@ -72,8 +75,9 @@ class Rules:
             guards["gate"] = Gate(**gate | {"command": tuple(gate["command"])})
         window = {name: datetime.fromisoformat(moment) for name, moment in stored["window"].items()}
         said = {int(place): said for place, said in stored.get("reattach", {}).items()}
+        delete = frozenset(stored.get("delete", ()))
         rest = {key: stored[key] for key in ("limit", "partial", "check") if key in stored}
-        return cls(Guards(**guards), Window(**window), reattach=said, **rest)
+        return cls(Guards(**guards), Window(**window), reattach=said, delete=delete, **rest)
 
 
 class Placed(Protocol):
@@ -111,8 +115,9 @@ def begin(ledger: Ledger, run_id: str, plan: Plan, options: Options, now: float)
     chosen = [is_chosen(group, options) for group in plan.groups]
     check_selection(plan.groups, options, any(chosen))
     said = {place: group.reattach for place, group in enumerate(plan.groups) if group.reattach}
+    delete = frozenset(place for place, group in enumerate(plan.groups) if group.delete_target and chosen[place])
     check = plan.approved.sha256 if plan.approved else None
-    rules = Rules(plan.guards, plan.window or Window(), options.limit, said, check=check)
+    rules = Rules(plan.guards, plan.window or Window(), options.limit, said, delete, check=check)
     planned = Planned(plan.name, plan.path, plan.sha256, plan.metadata, plan.description)
     ledger.begin(new_record(run_id, planned, options, now), rules.dump(), map(_target, plan.groups, chosen))
 

@@ -103,7 +103,41 @@ CREATE TABLE lane (
     PRIMARY KEY (run, session, account)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE used_check (
+CREATE TABLE IF NOT EXISTS used_check (
     sha256 TEXT PRIMARY KEY,          -- of a saved check, which is run once
     run TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS removal (  -- what numbers were attached to, and is deleted when nothing is left on it
+    run INTEGER NOT NULL REFERENCES run,
+    account TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    kind TEXT NOT NULL,               -- a bridge, an inbound or outbound gateway
+    thing TEXT NOT NULL,              -- its id
+    state TEXT NOT NULL,
+    confirmed_by TEXT,
+    reason TEXT,
+    note TEXT,                        -- what was left on it
+    error_code TEXT,
+    error_message TEXT,
+    http_status INTEGER,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    finished_at REAL,
+    PRIMARY KEY (run, account, kind, thing)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER IF NOT EXISTS removal_begins BEFORE INSERT ON removal
+WHEN NEW.state NOT IN ('planned', 'kept')
+BEGIN SELECT RAISE(ABORT, 'step refused: what is to be deleted begins as planned, or is kept'); END;
+
+CREATE TRIGGER IF NOT EXISTS removal_ends BEFORE UPDATE OF state ON removal
+WHEN OLD.state IN ('deleted', 'already_deleted') OR (NEW.state = 'deleted' AND OLD.state NOT IN ('in_flight', 'unknown'))
+BEGIN SELECT RAISE(ABORT, 'step refused: only what was marked can be deleted, and that is final'); END;
+
+CREATE TRIGGER IF NOT EXISTS removal_comes_last BEFORE UPDATE OF state ON removal
+WHEN NEW.state = 'in_flight' AND EXISTS (
+    SELECT 1 FROM item WHERE state IN ('planned', 'in_flight')
+    AND id BETWEEN (SELECT min(no) << 24 FROM target WHERE run = NEW.run)
+    AND (SELECT (max(no) + 1 << 24) - 1 FROM target WHERE run = NEW.run)
+)
+BEGIN SELECT RAISE(ABORT, 'step refused: nothing is deleted while a number of the run is open'); END;

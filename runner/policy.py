@@ -163,6 +163,9 @@ class Guards:
     gate: Gate | None = None
     max_check_age: float | None = None
     """Seconds for which a saved check may be run."""
+    live_calls: Literal["ignore", "skip", "wait"] = "ignore"
+    live_calls_wait: float = 900.0
+    """Seconds that a batch waits at most for calls to end."""
 
     @property
     def needs_census(self) -> bool:

@@ -40,6 +40,8 @@ class Findings:
     """How many of the requests so far a verification does not need again."""
     drift: Counter[str] = field(default_factory=Counter)
     """How many numbers that nothing was sent for are not as the plan says, by what they are instead."""
+    calls: str | None = None
+    """How many of them are in a call, in words; null where nobody asked."""
 
 
 async def expand(reader: Reader, journal: Journal, targets: Iterable[Target], *, everywhere: bool) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runner.policy import Guards
     from runner.precheck import Findings
     from runner.providers import Reversal
+    from runner.records import Removal
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class TargetPreview:
     goal: Goal = DETACH
     lacking: int = 0
     """In a rollback: how many cannot be put back as things stand."""
+    in_call: int = 0
 
     @property
     def place(self) -> str:
@@ -49,7 +51,8 @@ class TargetPreview:
     @property
     def numbers(self) -> int:
         """How many numbers of the plan it has."""
-        return self.to_send + self.already + self.protected + self.elsewhere + self.excluded + self.lacking
+        alone = self.protected + self.elsewhere + self.excluded + self.in_call
+        return self.to_send + self.already + alone + self.lacking
 
     def words(self) -> str:
         """Return what would happen to its numbers, without how many that are: ``to detach of 116 attached (99 %)``."""
@@ -61,6 +64,7 @@ class TargetPreview:
             "protected": self.protected,
             "attached elsewhere": self.elsewhere,
             "excluded": self.excluded,
+            "in a call": self.in_call,
             "that cannot be put back": self.lacking,
         }
         return ", ".join(
@@ -85,6 +89,8 @@ class LanePreview:
     """Seconds that the account's token still lasts, where that is known."""
     reversals: Mapping[Reversal, int] = field(default_factory=dict)
     """How many of its numbers can be put back, and how."""
+    calls: str | None = None
+    """How many of its numbers are in a call, in words; null where nobody asked."""
 
     def sentence(self) -> str:
         """Return the estimate in words, and how long the token lasts."""
@@ -129,6 +135,10 @@ class Preview:
     drift: Mapping[str, int] = field(default_factory=dict)
     """How many numbers are not as the plan says, nor just detached already, by what they are instead."""
     goal: Goal = DETACH
+    removals: tuple[Removal, ...] = ()
+    """What is deleted in the end if nothing is left on it."""
+    unconfirmed: tuple[Removal, ...] = ()
+    """Those of them that nobody has confirmed yet."""
 
     @property
     def to_send(self) -> int:
@@ -212,6 +222,7 @@ def preview_targets(
             protected=counts["protected"],
             elsewhere=counts["attached_elsewhere"],
             excluded=counts["excluded"],
+            in_call=counts["in_call"],
             attached=counted.get(place),
             goal=goal,
             lacking=counts[State.PLANNED] if goal.attached else 0,
@@ -227,7 +238,9 @@ def preview_lane(lane: Lane, to_send: int, found: Findings, *, verify: bool, now
     pacer = lane.channel.pacer
     rate, ends = pacer.rate.per_second, lane.channel.token.expires_at
     left, reversals = None if ends is None else ends - now, dict(found.reversals)
-    return LanePreview(lane.account, to_send, looks + ahead, ahead / rate, rate, pacer.adaptive, left, reversals)
+    return LanePreview(
+        lane.account, to_send, looks + ahead, ahead / rate, rate, pacer.adaptive, left, reversals, found.calls
+    )
 
 
 def guarded(guards: Guards, targets: Iterable[TargetPreview], goal: Goal) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING
 from runner.attending import Attendant
 from runner.begin import leave_alone
 from runner.bounds import bounded
+from runner.cleaning import Cleaning
+from runner.clearing import Clearing
 from runner.detaching import Detaching
 from runner.errors import LedgerError, RecordingFailed, RequestError, StepRefused, first_of
 from runner.gate import Gatekeeper
 from runner.journal import Journal
 from runner.lanes import PatientReads, Stop
 from runner.ledgerfile import LedgerFile
-from runner.model import OPEN, TROUBLED, Pending
+from runner.model import OPEN, TROUBLED, Pending, Skipped
 from runner.narrating import Narrator
 from runner.opening import open_lane
 from runner.precheck import Findings
@@ -62,6 +64,8 @@ class Run:
     preview: Callable[[Preview], None]
     refused: Callable[[Preview], Coroutine[None, None, str | None]]
     """Asked before the first detach; gives why nothing may be sent, or None."""
+    may_delete: Callable[[Preview], Coroutine[None, None, bool]]
+    """Asked before that whether what is empty in the end may be deleted, where the plan wants it."""
     tripped: Callable[[str], None]
     follow: Callable[[AsyncExitStack, Lane], None] = lambda *_: None
     """Told of every lane before it sends anything, with what is closed when its run ends."""
@@ -80,6 +84,7 @@ class Run:
 
     narrator: Narrator = field(init=False)
     stages: Detaching | Restoring = field(init=False)
+    cleaning: Cleaning = field(init=False)
 
     def __post_init__(self) -> None:
         self.narrator = Narrator(self.log, self.progress)
@@ -109,7 +114,7 @@ class Run:
             return Restoring(journal, self.rules, self.log, self.clock, self.secrets)
         targets = enumerate(self.ledger.history.targets(self.run_id))
         said = {target.no: self.rules.reattach.get(place, {}) for place, target in targets}
-        return Detaching(journal, self.rules, self.log, self.clock, said)
+        return Detaching(journal, self.rules, self.log, self.clock, said, self.options.dry_run)
 
     def _failure(self, error: BaseException) -> BaseException:
         if isinstance(error, LedgerError) and not isinstance(error, StepRefused):
@@ -119,6 +124,9 @@ class Run:
     async def _engage(self, journal: Journal) -> Ending:
         async with AsyncExitStack() as stack:
             await self._open_lanes(stack)
+            how = {name: lane.spec.removing for name, lane in self.lanes.items()}
+            clearing = Clearing(self.ledger.history, self.run_id, how)
+            self.cleaning = Cleaning(journal, self.log, self.clock, clearing, self.rules.delete)
             attendant = Attendant(
                 lanes=self.lanes,
                 journal=journal,
@@ -158,13 +166,29 @@ class Run:
             self.preview(seen)
             if seen.blocks or self._interrupted():
                 return self._held_back()
-            if not self.options.dry_run:
-                if seen.to_send and (refused := await self.refused(seen)):
+            if self.options.dry_run:
+                await self.cleaning.leave_out(seen.unconfirmed, "dry_run")
+            else:
+                if refused := await self._refused(seen):
                     self.notes.append(f"nothing was sent: {refused}")
                     return self._held_back()
-                if not await self._send(journal, seen):
+                if not (await self._send(journal, seen) and await self._clean_up(journal)):
                     return self._held_back()
         return self._ending("stopped" if any(lane.stopped for lane in self.lanes.values()) else "finished")
+
+    async def _refused(self, seen: Preview) -> str | None:
+        """Return why nothing may be sent; what may be deleted is recorded only when something may."""
+        may_delete = bool(seen.unconfirmed) and await self.may_delete(seen)
+        if self._interrupted():
+            return "it was interrupted"
+        to_delete = len(seen.removals) - (0 if may_delete else len(seen.unconfirmed))
+        if (seen.to_send or to_delete) and (refused := await self.refused(seen)):
+            return refused
+        if may_delete:
+            await self.cleaning.confirm(seen.unconfirmed)
+        else:
+            await self.cleaning.leave_out(seen.unconfirmed, "not_confirmed")
+        return None
 
     def _held_back(self) -> Ending:
         """Blocked, unless an earlier process has sent something already: then it is not before the first detach."""
@@ -229,6 +253,8 @@ class Run:
             verify=self.options.verify,
             now=self.clock(),
         )
+        removals, unconfirmed = await self.cleaning.ahead()
+        seen = replace(seen, removals=tuple(removals), unconfirmed=tuple(unconfirmed))
         self.notes += [*seen.blocks, *seen.warnings]
         self.narrator.prechecked(seen)
         return seen
@@ -315,6 +341,19 @@ class Run:
             self.log.warning("verification.incomplete", account=lane.account, error=unverified)
         await journal.flush()
 
+    async def _clean_up(self, journal: Journal) -> bool:
+        """Delete what the plan wants deleted; nothing in a run that has stopped anywhere, or left anything open.
+
+        False when the saved check is used up.
+        """
+        if any(lane.stopped for lane in self.lanes.values()) or not await self.cleaning.may_begin():
+            return True
+        if not await self._uses_check(journal):
+            return False
+        self.progress.phase("deleting what is empty")
+        await self._each_lane(self.cleaning.run)
+        return True
+
     async def _each_lane(self, work: Callable[[Lane], Coroutine[None, None, None]]) -> None:
         async def counted(lane: Lane) -> None:
             with lane.channel.at_work():
@@ -329,6 +368,8 @@ class Run:
         if isinstance(outcome, Pending):
             return
         self.narrator.settled(lane, item.target, item.number, outcome, attempts=attempts, answer=answer)
+        if isinstance(outcome, Skipped):
+            return
         self.finished += 1
         self.failures += outcome.state in TROUBLED
         self._mind_guards()

@@ -14,7 +14,7 @@ import click
 from runner.cli.completing import places, rates, run_ids
 from runner.cli.options import AccountRate, Duration, PlaceValue, World, global_options
 from runner.cli.streams import give_up_stdout, whole_stdout
-from runner.errors import InputError
+from runner.errors import InputError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from runner.preview import Preview
     from runner.report import Report
     from runner.run import Run
+
+
+_UNCOVERED = "wants its target deleted, which --yes does not cover; add --delete-targets, or --keep-targets to leave it"
 
 
 def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -68,6 +71,11 @@ _sending = _options(
 _approval = click.option(
     "--expect-hash", "expected", metavar="SHA256", help="Only if the saved check that is run has this hash."
 )
+_deleting = click.option(
+    "--delete-targets/--keep-targets",
+    default=None,
+    help="Whether to do what `then: delete_target` asks for; --yes does not cover that.",
+)
 _output = _options(
     click.option("--reason", metavar="TEXT", help="Recorded in ledger, log and report."),
     click.option("--wait", is_flag=True, help="Wait for the plan's window to open."),
@@ -92,7 +100,7 @@ def check_command(world: World, /, plan: str, **given: Any) -> int:
 
 @click.command("run")
 @click.argument("plan", type=click.Path())
-@_options(_sending, click.option("--dry-run", is_flag=True, help="The same as check."), _approval)
+@_options(_sending, _deleting, click.option("--dry-run", is_flag=True, help="The same as check."), _approval)
 @_options(_selection, _pace, _rehearsal, _output, global_options)
 @click.pass_obj
 def run_command(world: World, /, plan: str, **given: Any) -> int:
@@ -139,15 +147,17 @@ def rollback_command(world: World, /, run_id: str, **given: Any) -> int:
 @click.command("resume")
 @click.argument("run_id", required=False, shell_complete=run_ids("open"))
 @click.option("--retry-failed", is_flag=True, help="Also take up what ended failed or unknown.")
-@_options(_sending, _pace, _output, global_options)
+@_options(_sending, _deleting, _pace, _output, global_options)
 @click.pass_obj
 def resume_command(world: World, /, run_id: str | None, **given: Any) -> int:
     """Go on with an interrupted run (default: the newest unfinished one)."""
-    from runner.finding import find_resumable
+    from runner.finding import deletes, find_resumable
     from runner.operate import resume
 
     settings, state, options = world.settings(), world.state(), _options_of(given)
     record = find_resumable(state, run_id, retry_failed=options.retry_failed)
+    if _unsaid(given) and deletes(state, record.id):
+        raise InputError(f"run {record.id} {_UNCOVERED}")
     _check_terminal(given)
     return _report(world, given, lambda front: resume(record.id, settings, state, options, front))
 
@@ -163,6 +173,8 @@ def _act(world: World, given: dict[str, Any], path: str) -> int:
     rehearsal = given["sandbox"]
     settings = world.settings() if world.has_config or not rehearsal else None
     plan, seeds = read_plan(path, given, settings)
+    if _unsaid(given) and (wanted := [group for group in plan.groups if group.delete_target]):
+        raise InputError([Problem(group.place, f"the group {_UNCOVERED}") for group in wanted])
     for warning in plan.warnings:
         world.say(f"warning: {warning}")
     for other in other_runs(state, plan) if not options.dry_run and not rehearsal else ():
@@ -247,7 +259,7 @@ async def _minded(
     from runner import progress
     from runner.cli.asking import Prompt, describe
     from runner.cli.signals import mind_signals
-    from runner.operate import Front, approve
+    from runner.operate import Front, approve, decline
 
     enabled = not given["no_progress"] and world.verbosity >= 0
     display = progress.choose(sys.stderr, enabled=enabled, color=world.color, clock=time.monotonic)
@@ -270,6 +282,7 @@ async def _minded(
         console_level=world.log_level,
         progress=display,
         confirm=approve if given.get("yes") else prompt.ask,
+        may_delete={True: approve, False: decline, None: prompt.ask_to_delete}[given.get("delete_targets")],
         preview=preview,
         started=started,
         telling=lambda cut_short: mind_signals(lambda _: cut_short(), unattended=unattended),
@@ -280,6 +293,11 @@ async def _minded(
 def _check_terminal(given: dict[str, Any]) -> None:
     if not (given.get("dry_run") or given.get("yes") or sys.stdin.isatty()):
         raise InputError("nothing was sent: without a terminal to ask on, a run needs --yes")
+
+
+def _unsaid(given: dict[str, Any]) -> bool:
+    """Whether everything is confirmed beforehand, but not whether targets may be deleted."""
+    return bool(given.get("yes")) and not given.get("dry_run") and given.get("delete_targets") is None
 
 
 def _options_of(given: dict[str, Any]) -> Options:

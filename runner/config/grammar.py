@@ -108,6 +108,12 @@ class GuardsFile(Strict):
     max_check_age: Annotated[float, Field(gt=0), SECONDS, DURATION] | None = Field(
         default=None, description="Refuse to run a saved check that is older than this."
     )
+    live_calls: Annotated[Literal["ignore", "skip", "wait"], choice("ignore", "skip", "wait")] | None = Field(
+        default=None, description="What to do with a number that is in a call (videosdk; ignore when unset)."
+    )
+    live_calls_wait: Annotated[float, Field(ge=0), SECONDS, DURATION] | None = Field(
+        default=None, description="With `live_calls: wait`: how long a batch waits for calls to end (15m when unset)."
+    )
 
 
 class AccountFile(Strict):

@@ -16,10 +16,12 @@ from runner.errors import InputError, UnexpectedAnswer
 from runner.providers.reattaching import REATTACH, Attacher, Before, Reattaching, Reversal, Surroundings, given
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 
     from runner.config import Account
     from runner.model import Seen
+    from runner.providers.calls import Busy
+    from runner.providers.removing import Removing
     from runner.transport import Reply
 
 __all__ = ["REATTACH", "Attacher", "Before", "Reattaching", "Reversal", "Surroundings", "given"]
@@ -87,6 +89,9 @@ class Http(Reads, Protocol):
     async def post(self, path: str, parse: Callable[[Reply], T], body: Mapping[str, Any]) -> T:
         """Post JSON to a path below the account's base URL."""
 
+    async def delete(self, path: str, parse: Callable[[Reply], T]) -> T:
+        """Delete what is at a path below the account's base URL."""
+
 
 class Reader(Protocol):
     """The looks; it has no way to change anything."""
@@ -146,6 +151,10 @@ class Spec:
     lister: Callable[[Reads], Lister] | None = None
     reattaching: Reattaching | None = None
     """How it puts numbers back; null where it cannot."""
+    removing: Removing | None = None
+    """How it deletes what numbers were attached to; null where it cannot."""
+    calls: Callable[[Reads, float], Awaitable[Busy]] | None = None
+    """Reads who is in a call, at a moment in seconds since the epoch; null where its API does not show that."""
 
     def reversal(self, before: Before) -> Reversal:
         """Return whether a number can be put back."""

@@ -15,10 +15,11 @@ from runner.errors import Refused, UnexpectedAnswer
 from runner.model import Attached, Elsewhere, Gone
 from runner.paging import Page, read_all
 from runner.providers import Holding, NumberSeen, Reattaching, Reversal, Spec, TargetSeen, canonical, expect, given
+from runner.providers.removing import Removing, Thing
 from runner.sharing import Shared
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Container, Iterable, Mapping, Sequence
 
     from runner.config import Account
     from runner.model import Seen
@@ -32,12 +33,14 @@ _NUMBERS = "/telephony/numbers/"
 _PAGE_SIZE = 100
 _OK = 200
 _CREATED = 201
+_DELETED = 204
 _NOT_FOUND = 404
 _BUSINESS_ERROR = 206
 _CONFIG = "provider_config_id"
 _FREE_STATES = frozenset({"UNASSIGNED", "NOT_ASSIGNED", "CLOSED"})
 
 Row = dict[str, Any]
+T = TypeVar("T")
 
 
 class UnpodReader:
@@ -93,6 +96,14 @@ class UnpodReader:
         self._met.update(number for number, _ in rows if number not in attached)
         return attached
 
+    async def left(self, thing: Thing, ours: Container[str]) -> list[str] | None:
+        """Return all that the bridge's detail shows, but for rows of ``ours`` that are attached no more."""
+        rows = await self._detail(thing.id, partial(_all_rows, slug=thing.id))
+        if rows is None:
+            return None
+        named = [(canonical(number) or number, row) for number, row in rows]
+        return [number for number, row in named if number not in ours or _is_attached(row)]
+
     async def _detail(self, slug: str | None, parse: Callable[[Reply], T]) -> T | None:
         """Return what ``parse`` makes of a bridge's detail, or None when there is no such bridge."""
         try:
@@ -140,7 +151,7 @@ class UnpodReader:
 
 
 class Unpod(UnpodReader):
-    """Looks, detaches, and puts back."""
+    """Looks, detaches, puts back, and deletes bridges."""
 
     def __init__(self, http: Http) -> None:
         super().__init__(http)
@@ -159,6 +170,10 @@ class Unpod(UnpodReader):
         status, data = await self._http.post(path, _made, body)
         _agree(data, before["bridge"], number)
         return status
+
+    async def remove(self, thing: Thing) -> None:
+        """DELETE the bridge; success is a 204 without a body."""
+        await self._http.delete(_path(thing.id), _deleted)
 
 
 def _agree(data: Row, target: str | None, number: str) -> None:
@@ -197,9 +212,24 @@ def _bridge(reply: Reply, slug: str | None) -> Row:
     return data
 
 
+def _all_rows(reply: Reply, slug: str | None) -> list[tuple[str, Row]]:
+    """Return every row by what it calls its number, whether or not that is one."""
+    return [(expect(row, str, "number"), row) for row in expect(_bridge(reply, slug), list, "numbers")]
+
+
 def _rows(reply: Reply, slug: str | None) -> list[tuple[str, Row]]:
-    rows = expect(_bridge(reply, slug), list, "numbers")
-    return [(number, row) for row in rows if (number := _number(row))]
+    return [(number, row) for _, row in _all_rows(reply, slug) if (number := _number(row))]
+
+
+def _deleted(reply: Reply) -> None:
+    if reply.status == _BUSINESS_ERROR:
+        raise Refused(reply.message or "HTTP 206", status=reply.status)
+    if reply.status != _DELETED:
+        raise UnexpectedAnswer(f"HTTP {reply.status} is no documented answer", status=reply.status)
+
+
+def _named(target: str | None, _before: Before | None) -> Iterable[Thing]:
+    return (Thing("bridge", target),) if target else ()
 
 
 def _holdings(reply: Reply, slug: str) -> list[Holding]:
@@ -303,11 +333,12 @@ SPEC = Spec(
     title="Unpod voice bridges",
     target_key="bridge",
     root="/api/v2/platform",
-    abilities=("discover", "check", "detach", "verify", "rollback"),
+    abilities=("discover", "check", "detach", "verify", "rollback", "clean up"),
     reader=UnpodReader,
     lister=UnpodReader,
     detacher=Unpod,
     authorize=_authorize,
     counts=True,
     reattaching=Reattaching(Unpod, _reversal, _elsewhere, frozenset({_CONFIG})),
+    removing=Removing(Unpod, _named),
 )

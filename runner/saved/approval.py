@@ -99,9 +99,9 @@ class Approval:
                 yield f"{where} has {now} numbers, and had {place.attached} when the check was saved; check it again"
 
     def _drift(self, saved: SavedItem, item: ItemRecord) -> str | None:
-        """Say how an item is another than it was, None where it is not."""
+        """Say how an item is another than it was, None where it is not; one in a call is as it was, and left alone."""
         where = f"{item.number} at {item.target}" if item.target else item.number
-        attached = item.state is State.PLANNED and item.seen_attached
+        attached = (item.state is State.PLANNED and item.seen_attached) or item.reason == "in_call"
         match saved.outcome:
             case "would_detach" if not attached:
                 return f"{where} was attached when the check was saved, and is {_now(item)}"

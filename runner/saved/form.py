@@ -69,6 +69,7 @@ class Place(_Form):
     all: bool = Field(description="Whether the plan said `numbers: all`.")
     if_missing: bool = Field(description="Whether the target may be gone already.")
     reattach: dict[str, Any] = Field(description="What a rollback needs and the provider does not show.")
+    then: Literal["delete_target"] | None = Field(description="What the plan wants done once nothing is left on it.")
     attached: int | None
 
 

@@ -88,6 +88,7 @@ class SavedCheck:
             notes={},
             if_missing=place.if_missing,
             reattach=place.reattach,
+            delete_target=place.then == "delete_target",
             place=str(self.path),
         )
 

@@ -91,6 +91,7 @@ def _head(history: History, look: Look) -> Head:
             all=group.numbers is None,
             if_missing=group.if_missing,
             reattach=group.reattach,
+            then="delete_target" if group.delete_target else None,
             attached=attached.get((group.account, group.target)),
         )
         for group in plan.groups
