@@ -63,7 +63,6 @@ class Rules:
         said = {str(place): said for place, said in self.reattach.items()}
         rest = {"limit": self.limit, "reattach": said, "delete": sorted(self.delete), "partial": self.partial}
         return {"guards": asdict(self.guards), "window": window, "check": self.check} | rest
-        return {"guards": asdict(self.guards), "window": window} | rest
 
     @classmethod
     def load(cls, stored: Mapping[str, Any]) -> Rules:

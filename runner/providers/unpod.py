@@ -40,7 +40,6 @@ _CONFIG = "provider_config_id"
 _FREE_STATES = frozenset({"UNASSIGNED", "NOT_ASSIGNED", "CLOSED"})
 
 Row = dict[str, Any]
-T = TypeVar("T")
 
 
 class UnpodReader:

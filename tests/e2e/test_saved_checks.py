@@ -345,6 +345,34 @@ def test_a_closed_gate_does_not_use_it_up(bench):
     assert bench.run(path).outcomes() == dict.fromkeys(listed, "detached")
 
 
+def test_what_is_deleted_at_its_end(bench):
+    """A plan that wants its target deleted does so from a saved check too, asked for as ever."""
+    bench.world.unpod.add_bridge("sales", [ONE])
+    path, _ = save(bench, bench.plan(bridge("sales", [ONE], then="delete_target")))
+    assert "wants its target deleted, which --yes does not cover" in refused(bench, path, code=2)
+    assert bench.run(path, "--delete-targets").code == 0
+    assert "sales" not in bench.world.unpod.bridges
+
+
+def test_a_target_with_nothing_to_detach_uses_it_up(bench):
+    """Where only a target is to be deleted, the check is run once as well."""
+    bench.world.unpod.add_bridge("sales", [])
+    bench.world.unpod.add_unassigned(ONE)
+    path, _ = save(bench, bench.plan(bridge("sales", [ONE], then="delete_target")))
+    assert bench.run(path, "--delete-targets").code == 0
+    assert "sales" not in bench.world.unpod.bridges
+    assert "was already run" in refused(bench, path, "--delete-targets")
+
+
+def test_a_call_is_no_drift(bench):
+    """A number that is in a call by now is left alone where the plan says so, and the others are detached."""
+    for number in (ONE, TWO):
+        bench.world.videosdk.attach(number, "gw_a")
+    path, _ = save(bench, bench.plan(gateway([ONE, TWO]), guards={"live_calls": "skip"}))
+    bench.world.videosdk.begin_call(ONE)
+    assert bench.run(path).outcomes() == {ONE: "skipped", TWO: "detached"}
+
+
 def test_an_account_at_another_address(bench):
     """Another world may look the same: refused."""
     path, _, _ = saved_sales(bench)
