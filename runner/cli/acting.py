@@ -122,7 +122,7 @@ def rollback_command(world: World, /, run_id: str, **given: Any) -> int:
         count = unsettled(ledger, run_id)
     if count:
         mend = f"`teardown resume {run_id} --retry-failed` settles them"
-        world.say(f"note: {count} numbers of run {run_id} are unknown, and are not put back; {mend}")
+        world.say(f"note: unknown numbers of run {run_id}: {count}; they are left alone; {mend}")
     return _report(world, given, lambda front: roll_back(back, settings, state, options, front))
 
 
