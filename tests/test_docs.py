@@ -30,6 +30,7 @@ PROMISED = {
     "run": [*PACE, *SELECTION, *OUTPUT, *SENDING, "--dry-run", "--sandbox", "--wait"],
     "check": [*PACE, *SELECTION, *OUTPUT, "--sandbox"],
     "resume": [*PACE, *OUTPUT, *SENDING, "--retry-failed"],
+    "rollback": [*PACE, *SELECTION, *OUTPUT, *SENDING, "--dry-run", "--reattach", "--partial"],
     "status": ["--json"],
     "report": ["--format", "--json", "-o"],
 }

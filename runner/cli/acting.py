@@ -49,7 +49,7 @@ _pace = _options(
 )
 _place = partial(click.option, multiple=True, metavar="ACCOUNT[/TARGET]", shell_complete=places)
 _selection = _options(
-    click.option("--limit", type=click.IntRange(1), metavar="N", help="At most the first N items of the plan."),
+    click.option("--limit", type=click.IntRange(1), metavar="N", help="At most the first N items."),
     _place("--only", help="Only these; may be repeated."),
     _place("--exclude", help="All but these; may be repeated."),
 )
@@ -59,13 +59,13 @@ _rehearsal = _options(
     click.option("--seed", type=int, default=0, metavar="N", help="With --faults: which of them strike."),
 )
 _sending = _options(
-    click.option("--yes", is_flag=True, help="Do not ask before numbers are detached."),
+    click.option("--yes", is_flag=True, help="Do not ask before anything is sent."),
     click.option("--deadline", type=Duration(), help="After so long nothing new starts: 90s, 15m, 2h."),
-    click.option("--no-verify", is_flag=True, help="Do not look again after detaching."),
+    click.option("--no-verify", is_flag=True, help="Do not look again afterwards."),
 )
+_window = click.option("--wait", is_flag=True, help="Wait for the plan's window to open.")
 _output = _options(
     click.option("--reason", metavar="TEXT", help="Recorded in ledger, log and report."),
-    click.option("--wait", is_flag=True, help="Wait for the plan's window to open."),
     click.option(
         "--report", "reports", multiple=True, metavar="PATH", help="Also write a .json .csv .md .html or .xml."
     ),
@@ -76,7 +76,7 @@ _output = _options(
 
 @click.command("check")
 @click.argument("plan", type=click.Path())
-@_options(_selection, _pace, _rehearsal, _output, global_options)
+@_options(_selection, _pace, _rehearsal, _window, _output, global_options)
 @click.pass_obj
 def check_command(world: World, /, plan: str, **given: Any) -> int:
     """Look what a run of PLAN would do now, without any change."""
@@ -86,7 +86,7 @@ def check_command(world: World, /, plan: str, **given: Any) -> int:
 @click.command("run")
 @click.argument("plan", type=click.Path())
 @_options(_sending, click.option("--dry-run", is_flag=True, help="The same as check."))
-@_options(_selection, _pace, _rehearsal, _output, global_options)
+@_options(_selection, _pace, _rehearsal, _window, _output, global_options)
 @click.pass_obj
 def run_command(world: World, /, plan: str, **given: Any) -> int:
     """Check PLAN against the provider, detach its numbers, verify, and report."""
@@ -129,7 +129,7 @@ def rollback_command(world: World, /, run_id: str, **given: Any) -> int:
 @click.command("resume")
 @click.argument("run_id", required=False, shell_complete=run_ids("open"))
 @click.option("--retry-failed", is_flag=True, help="Also take up what ended failed or unknown.")
-@_options(_sending, _pace, _output, global_options)
+@_options(_sending, _pace, _window, _output, global_options)
 @click.pass_obj
 def resume_command(world: World, /, run_id: str | None, **given: Any) -> int:
     """Go on with an interrupted run (default: the newest unfinished one)."""
@@ -272,6 +272,6 @@ def _options_of(given: dict[str, Any]) -> Options:
         reason=given["reason"],
         verify=not given.get("no_verify", False),
         retry_failed=given.get("retry_failed", False),
-        wait_for_window=given["wait"],
+        wait_for_window=given.get("wait", False),
         sandbox=given.get("sandbox", False),
     )
