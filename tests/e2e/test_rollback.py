@@ -440,3 +440,22 @@ def test_killed_at_random_moments(bench_of_many):
     agree(said.report, bench.world, bench.record)
     assert set(said.totals()) <= {"reattached", "already_attached", "failed"}
     assert bench.world.useless_attaches() == []
+
+
+MANY_FAULTS = (
+    "lost_before=4%,lost_after=4%,reset_after=3%,http_500_after=4%,http_400_after=4%,business_206=3%,truncated=3%,"
+    "garbage=3%,wrong_slug=2%,http_409=4%,http_503_after=2%,http_429=2%:0s,read_500=3%,read_lost=3%,read_garbage=2%"
+)
+
+
+@pytest.mark.parametrize("bench_of_many", [MANY_FAULTS], indirect=True, ids=["many faults"])
+def test_whatever_the_provider_does_the_report_is_true(bench_of_many):
+    """A third of all requests goes wrong, and each number is what its row says; another rollback mends the rest."""
+    bench = bench_of_many
+    said = bench.rollback(bench.first, *AUTH)
+    assert said.code in {0, 4}, said.notes
+    assert said.totals()["reattached"] > len(said.rows) / 2
+    again = bench.rollback(bench.first, *AUTH)
+    assert again.code in {0, 4}, again.notes
+    assert again.totals()["already_attached"] >= said.totals()["reattached"]
+    assert bench.world.useless_attaches() == []
