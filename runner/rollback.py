@@ -72,7 +72,12 @@ def begin_rollback(
     given = Rules.load(ledger.history.rules(record.id)).guards
     usual = Guards()  # what keeps numbers where they are has no say in putting them back
     guards = replace(given, protect=(), max_percent=usual.max_percent, min_remaining=usual.min_remaining)
-    targets = [_target(group, said, chosen=each) for group, each in zip(groups, chosen, strict=True)]
+    specs = [providers.load(group.provider) for group in groups]
+    targets = [
+        _target(group, able(spec, group.account) if each else spec, said, chosen=each)
+        for group, spec, each in zip(groups, specs, chosen, strict=True)
+        if each or spec.reattaching
+    ]
     ledger.begin(
         new_record(run_id, _planned(record), options, now, record.id),
         Rules(guards, Window(), options.limit, partial=partial).dump(),
@@ -102,8 +107,14 @@ def _detached(ledger: Ledger, run_id: str) -> dict[tuple[str, str | None], Detac
     return groups
 
 
-def _target(group: Detached, said: Said, *, chosen: bool) -> NewTarget:
-    spec = providers.load(group.provider)
+def able(spec: Spec, account: str) -> Spec:
+    """Return a provider that can attach numbers; InputError for one that cannot."""
+    if spec.reattaching is None:
+        raise InputError(f"{spec.title} cannot attach numbers; leave them out with --exclude {account}")
+    return spec
+
+
+def _target(group: Detached, spec: Spec, said: Said, *, chosen: bool) -> NewTarget:
     more = {**said.get(group.account, {}), **said.get(f"{group.account}/{group.target}", {})}
     befores = [_completed(spec, before, more) for before in group.befores]
     return NewTarget(group.account, group.provider, group.target, group.numbers, excluded=not chosen, befores=befores)

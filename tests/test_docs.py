@@ -32,6 +32,7 @@ PROMISED = {
     "run": ["--expect-hash", *PACE, *SELECTION, *OUTPUT, *SENDING, "--dry-run", "--sandbox", "--wait"],
     "check": ["--out", "--detailed-exitcode", *PACE, *SELECTION, *OUTPUT, "--sandbox"],
     "resume": [*PACE, *OUTPUT, *SENDING, "--retry-failed"],
+    "rollback": [*PACE, *SELECTION, *OUTPUT, *SENDING, "--dry-run", "--reattach", "--partial"],
     "status": ["--json"],
     "report": ["--format", "--json", "-o"],
 }

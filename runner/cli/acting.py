@@ -54,7 +54,7 @@ _pace = _options(
 )
 _place = partial(click.option, multiple=True, metavar="ACCOUNT[/TARGET]", shell_complete=places)
 _selection = _options(
-    click.option("--limit", type=click.IntRange(1), metavar="N", help="At most the first N items of the plan."),
+    click.option("--limit", type=click.IntRange(1), metavar="N", help="At most the first N items."),
     _place("--only", help="Only these; may be repeated."),
     _place("--exclude", help="All but these; may be repeated."),
 )
@@ -64,9 +64,9 @@ _rehearsal = _options(
     click.option("--seed", type=int, default=0, metavar="N", help="With --faults: which of them strike."),
 )
 _sending = _options(
-    click.option("--yes", is_flag=True, help="Do not ask before numbers are detached."),
+    click.option("--yes", is_flag=True, help="Do not ask before anything is sent."),
     click.option("--deadline", type=Duration(), help="After so long nothing new starts: 90s, 15m, 2h."),
-    click.option("--no-verify", is_flag=True, help="Do not look again after detaching."),
+    click.option("--no-verify", is_flag=True, help="Do not look again afterwards."),
 )
 _approval = click.option(
     "--expect-hash", "expected", metavar="SHA256", help="Only if the saved check that is run has this hash."
@@ -76,9 +76,9 @@ _deleting = click.option(
     default=None,
     help="Whether to do what `then: delete_target` asks for; --yes does not cover that.",
 )
+_window = click.option("--wait", is_flag=True, help="Wait for the plan's window to open.")
 _output = _options(
     click.option("--reason", metavar="TEXT", help="Recorded in ledger, log and report."),
-    click.option("--wait", is_flag=True, help="Wait for the plan's window to open."),
     click.option(
         "--report", "reports", multiple=True, metavar="PATH", help="Also write a .json .csv .md .html or .xml."
     ),
@@ -91,7 +91,7 @@ _output = _options(
 @click.argument("plan", type=click.Path())
 @click.option("--out", type=click.Path(), metavar="FILE", help="Save what was seen, to be approved, and run by FILE.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 11 where a run would detach something.")
-@_options(_selection, _pace, _rehearsal, _output, global_options)
+@_options(_selection, _pace, _rehearsal, _window, _output, global_options)
 @click.pass_obj
 def check_command(world: World, /, plan: str, **given: Any) -> int:
     """Look what a run of PLAN, or of a saved check, would do now, without any change."""
@@ -101,7 +101,7 @@ def check_command(world: World, /, plan: str, **given: Any) -> int:
 @click.command("run")
 @click.argument("plan", type=click.Path())
 @_options(_sending, _deleting, click.option("--dry-run", is_flag=True, help="The same as check."), _approval)
-@_options(_selection, _pace, _rehearsal, _output, global_options)
+@_options(_selection, _pace, _rehearsal, _window, _output, global_options)
 @click.pass_obj
 def run_command(world: World, /, plan: str, **given: Any) -> int:
     """Check PLAN against the provider, detach its numbers, verify, and report.
@@ -140,14 +140,14 @@ def rollback_command(world: World, /, run_id: str, **given: Any) -> int:
         count = unsettled(ledger, run_id)
     if count:
         mend = f"`teardown resume {run_id} --retry-failed` settles them"
-        world.say(f"note: {count} numbers of run {run_id} are unknown, and are not put back; {mend}")
+        world.say(f"note: unknown numbers of run {run_id}: {count}; they are left alone; {mend}")
     return _report(world, given, lambda front: roll_back(back, settings, state, options, front))
 
 
 @click.command("resume")
 @click.argument("run_id", required=False, shell_complete=run_ids("open"))
 @click.option("--retry-failed", is_flag=True, help="Also take up what ended failed or unknown.")
-@_options(_sending, _deleting, _pace, _output, global_options)
+@_options(_sending, _deleting, _pace, _window, _output, global_options)
 @click.pass_obj
 def resume_command(world: World, /, run_id: str | None, **given: Any) -> int:
     """Go on with an interrupted run (default: the newest unfinished one)."""
@@ -316,6 +316,6 @@ def _options_of(given: dict[str, Any]) -> Options:
         reason=given["reason"],
         verify=not given.get("no_verify", False),
         retry_failed=given.get("retry_failed", False),
-        wait_for_window=given["wait"],
+        wait_for_window=given.get("wait", False),
         sandbox=given.get("sandbox", False),
     )

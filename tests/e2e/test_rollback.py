@@ -1,10 +1,12 @@
 """``rollback``: what a run detached is put back, and only that, under the same machinery."""
 
+import json
 import random
 import signal
 
 import pytest
 from bench import BRIDGES, Bench, agree, bridge, call, finish, gateway, numbers, serving
+from terminal import Terminal
 
 from runner.sandbox import Faults, World
 
@@ -332,7 +334,7 @@ def test_what_nobody_knows_of_a_run_is_left_alone_and_said(bench):
     bench.faults.script_reads(f"{BRIDGES}sales", [])
     said = bench.rollback(first)
     assert (said.code, said.totals()) == (0, {"reattached": 2})
-    assert f"1 numbers of run {first.report['run']['id']} are unknown, and are not put back" in said.err
+    assert f"unknown numbers of run {first.report['run']['id']}: 1; they are left alone" in said.err
 
 
 def test_the_report_offers_the_way_back(bench):
@@ -347,6 +349,29 @@ def test_the_report_offers_the_way_back(bench):
     page = (bench.run_folder(back) / "report.html").read_text()
     assert "2 of 2 numbers are attached where they were." in page
     assert "teardown rollback" not in (bench.folder / "back.md").read_text()
+
+
+def test_who_is_asked_knows_the_way_back(bench):
+    """The question before a detach says how much of it a rollback could undo; that before a rollback is its own."""
+    plan, _ = bench.sales(2)
+    with Terminal("run", plan) as terminal:
+        terminal.expect("`teardown rollback` can put back what is detached.")
+        terminal.expect("[y/N]")
+        terminal.type("y\n")
+        assert terminal.finish() == 0
+    run = json.loads(call("status", "--json").out)["runs"][0]["id"]
+    with Terminal("rollback", run) as terminal:
+        terminal.expect("Put 2 numbers back? [y/N]")
+        terminal.type("n\n")
+        assert terminal.finish() == 3
+    assert bench.attaches() == []
+    bench.world.habits.show_configurations = False
+    bench.world.unpod.add_bridge("other", numbers(1))
+    with Terminal("run", bench.plan(bridge("other", numbers(1)))) as terminal:
+        terminal.expect("As things stand, `teardown rollback` can put none of these back")
+        terminal.expect("[y/N]")
+        terminal.type("n\n")
+        assert terminal.finish() == 3
 
 
 @pytest.mark.parametrize(
@@ -414,4 +439,23 @@ def test_killed_at_random_moments(bench_of_many):
     assert said.code in {0, 4}, said.err
     agree(said.report, bench.world, bench.record)
     assert set(said.totals()) <= {"reattached", "already_attached", "failed"}
+    assert bench.world.useless_attaches() == []
+
+
+MANY_FAULTS = (
+    "lost_before=4%,lost_after=4%,reset_after=3%,http_500_after=4%,http_400_after=4%,business_206=3%,truncated=3%,"
+    "garbage=3%,wrong_slug=2%,http_409=4%,http_503_after=2%,http_429=2%:0s,read_500=3%,read_lost=3%,read_garbage=2%"
+)
+
+
+@pytest.mark.parametrize("bench_of_many", [MANY_FAULTS], indirect=True, ids=["many faults"])
+def test_whatever_the_provider_does_the_report_is_true(bench_of_many):
+    """A third of all requests goes wrong, and each number is what its row says; another rollback mends the rest."""
+    bench = bench_of_many
+    said = bench.rollback(bench.first, *AUTH)
+    assert said.code in {0, 4}, said.notes
+    assert said.totals()["reattached"] > len(said.rows) / 2
+    again = bench.rollback(bench.first, *AUTH)
+    assert again.code in {0, 4}, again.notes
+    assert again.totals()["already_attached"] >= said.totals()["reattached"]
     assert bench.world.useless_attaches() == []

@@ -2,7 +2,7 @@
 
 import json
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from lines import FOUR, ONE, THREE, TWO, findings, line, sights
@@ -12,6 +12,7 @@ from runner.config import PROVIDERS, Credentials
 from runner.errors import AccessDenied, InputError, LostAnswer, Refused, Throttled, UnexpectedAnswer
 from runner.model import Attached, Elsewhere, Gone
 from runner.providers import NumberSeen, TargetSeen
+from runner.rollback import able
 from runner.sandbox import World, serve
 
 STRANGER = "+14155559999"
@@ -349,6 +350,15 @@ def test_a_way_back_is_all_there_or_not_at_all(provider):
     spec = providers.load(provider)
     assert ("rollback" in spec.abilities) == (spec.reattaching is not None)
     assert spec.reattaching.keys == PROVIDERS[provider].reattach
+
+
+def test_a_provider_that_cannot_attach_is_a_sentence(provider):
+    """Its numbers cannot be put back, which a check says beforehand and a rollback before anything else."""
+    spec = replace(providers.load(provider), reattaching=None)
+    assert spec.reversal({}).missing == (f"{spec.title} cannot attach numbers",)
+    with pytest.raises(InputError, match="cannot attach numbers; leave them out with --exclude main"):
+        able(spec, "main")
+    assert able(providers.load(provider), "main") is providers.load(provider)
 
 
 async def test_putting_back_puts_back_that_number_alone(connect, world, provider, kit):
