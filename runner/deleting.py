@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from runner.records import KeptReason
 
 _THERE = Looked(Attached({}))
-_GONE = Looked(Gone("target_gone"))
+_GONE = Looked(Gone())
 _STILL_THERE = Fault("still_there", "the provider confirmed that it was deleted, but a look shows it")
 
 
