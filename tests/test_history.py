@@ -238,6 +238,8 @@ GIVEN = {
     "slots": 10,
     "most": 10,
     "check": "ab" * 32,
+    "after": 0,
+    "upto": 1 << 62,
 }
 """An argument of every name that a read takes."""
 
