@@ -49,6 +49,8 @@ class Rules:
     limit: int | None = None
     reattach: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     """What the plan gives for a rollback, by the place of the group."""
+    reassign: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    """Where the plan moves its numbers to, in the same way; empty where it detaches them."""
     delete: frozenset[int] = frozenset()
     """Which groups, by their places, want deleted what their numbers were attached to."""
     partial: bool = False
@@ -61,8 +63,10 @@ class Rules:
         moments = {"not_before": self.window.not_before, "not_after": self.window.not_after}
         window = {name: moment.isoformat() for name, moment in moments.items() if moment}
         said = {str(place): said for place, said in self.reattach.items()}
-        rest = {"limit": self.limit, "reattach": said, "delete": sorted(self.delete), "partial": self.partial}
-        return {"guards": asdict(self.guards), "window": window, "check": self.check} | rest
+        to = {str(place): said for place, said in self.reassign.items()}
+        rest: dict[str, Any] = {"limit": self.limit, "reattach": said, "reassign": to, "delete": sorted(self.delete)}
+        rest |= {"partial": self.partial, "check": self.check}
+        return {"guards": asdict(self.guards), "window": window} | rest
 
     @classmethod
     def load(cls, stored: Mapping[str, Any]) -> Rules:
@@ -73,10 +77,12 @@ class Rules:
         if gate := guards.get("gate"):
             guards["gate"] = Gate(**gate | {"command": tuple(gate["command"])})
         window = {name: datetime.fromisoformat(moment) for name, moment in stored["window"].items()}
-        said = {int(place): said for place, said in stored.get("reattach", {}).items()}
+        said, to = (
+            {int(place): said for place, said in stored.get(name, {}).items()} for name in ("reattach", "reassign")
+        )
         delete = frozenset(stored.get("delete", ()))
         rest = {key: stored[key] for key in ("limit", "partial", "check") if key in stored}
-        return cls(Guards(**guards), Window(**window), reattach=said, delete=delete, **rest)
+        return cls(Guards(**guards), Window(**window), reattach=said, reassign=to, delete=delete, **rest)
 
 
 class Placed(Protocol):
@@ -102,6 +108,7 @@ class Planned:
     plan_sha256: str
     metadata: dict[str, Any]
     description: str | None
+    moves: bool = False
 
 
 def new_run_id(now: float) -> str:
@@ -114,10 +121,11 @@ def begin(ledger: Ledger, run_id: str, plan: Plan, options: Options, now: float)
     chosen = [is_chosen(group, options) for group in plan.groups]
     check_selection(plan.groups, options, any(chosen))
     said = {place: group.reattach for place, group in enumerate(plan.groups) if group.reattach}
+    to = {place: group.reassign for place, group in enumerate(plan.groups) if group.reassign}
     delete = frozenset(place for place, group in enumerate(plan.groups) if group.delete_target and chosen[place])
     check = plan.approved.sha256 if plan.approved else None
-    rules = Rules(plan.guards, plan.window or Window(), options.limit, said, delete, check=check)
-    planned = Planned(plan.name, plan.path, plan.sha256, plan.metadata, plan.description)
+    rules = Rules(plan.guards, plan.window or Window(), options.limit, said, to, delete, check=check)
+    planned = Planned(plan.name, plan.path, plan.sha256, plan.metadata, plan.description, plan.moves)
     ledger.begin(new_record(run_id, planned, options, now), rules.dump(), map(_target, plan.groups, chosen))
 
 

@@ -141,3 +141,9 @@ WHEN NEW.state = 'in_flight' AND EXISTS (
     AND (SELECT (max(no) + 1 << 24) - 1 FROM target WHERE run = NEW.run)
 )
 BEGIN SELECT RAISE(ABORT, 'step refused: nothing is deleted while a number of the run is open'); END;
+
+CREATE TABLE IF NOT EXISTS gap (      -- how long numbers that are moved were without a place
+    item INTEGER PRIMARY KEY,
+    left_at REAL NOT NULL,            -- when it may have been taken off, at the earliest
+    ms REAL                           -- how long it was attached to nothing, at most; null where nobody measured that
+) STRICT;

@@ -44,7 +44,7 @@ class Sparing:
     guards: Guards
     targets: Sequence[Target]
     clock: Callable[[], float]
-    finished: Finished = lambda *_: None
+    finished: Finished = lambda *_, **__: None
 
     @property
     def wanted(self) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.log import plain
+from runner.model import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from runner.preview import Preview
     from runner.records import Removal
 
+_BACK = {
+    State.DETACHED: "a rollback puts back",
+    State.REATTACHED: "puts back",
+    State.MOVED: "if refused there, puts back",
+}
 _SHOWN = 12
 _MANY = 100
 _NAMED = 3
@@ -43,8 +49,7 @@ def describe(seen: Preview, say: Callable[[str], None]) -> None:
         say(f"  {lane.account:<{name}}  {lane.sentence()}")
     for lane in busy:
         if reversals := lane.reversible():
-            does = "puts back" if seen.goal.attached else "a rollback puts back"
-            say(f"  {lane.account:<{name}}  {does} {reversals}")
+            say(f"  {lane.account:<{name}}  {_BACK[seen.goal.done]} {reversals}")
     for lane in busy:
         if lane.calls:
             say(f"  {lane.account:<{name}}  {lane.calls}")
@@ -84,8 +89,12 @@ class Prompt:
     async def ask(self, seen: Preview) -> bool:
         """Return whether the answer is yes, or for many numbers the name of the plan."""
         count = "1 number" if seen.to_send == 1 else f"{seen.to_send} numbers"
-        question = f"Put {count} back?" if seen.goal.attached else f"Detach {count}? Their calls stop at once."
-        if not seen.goal.attached:
+        question = {
+            State.DETACHED: f"Detach {count}? Their calls stop at once.",
+            State.REATTACHED: f"Put {count} back?",
+            State.MOVED: f"Move {count}? Each is without a place for a moment.",
+        }[seen.goal.done]
+        if seen.goal.done is State.DETACHED:
             click.echo(_way_back(seen), err=True)
         if seen.to_send <= _MANY:
             answer = await self._asked(f"{question} [y/N] ")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class Group:
     """Where the group stands, as ``file:line:column``."""
     delete_target: bool = False
     """Whether what its numbers were attached to is deleted once nothing is left on it."""
+    reassign: dict[str, Any] = field(default_factory=dict)
+    """Where the numbers are moved to, as flat settings; empty where they are detached."""
     note: str | None = None
     """The group's own note, on all of its numbers that have none."""
 
@@ -66,6 +68,11 @@ class Plan:
     groups: tuple[Group, ...]
     warnings: tuple[Problem, ...]
     approved: Approved | None = None
+
+    @property
+    def moves(self) -> bool:
+        """Whether it moves its numbers instead of detaching them."""
+        return any(group.reassign for group in self.groups)
 
     @property
     def listed(self) -> int:

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from runner.errors import Refused, UnexpectedAnswer
 from runner.model import Attached, Elsewhere, Gone
 from runner.paging import Page, read_all
-from runner.providers import Holding, NumberSeen, Reattaching, Spec, TargetSeen, canonical, expect
+from runner.providers import Holding, Moving, NumberSeen, Reattaching, Spec, TargetSeen, canonical, expect
 from runner.providers.videosdk_calls import read_calls
 from runner.providers.videosdk_gateways import (
     AROUND,
     KEYS,
     bundle,
+    destination,
     elsewhere,
     gateway_page,
     read_inventory,
@@ -243,13 +244,22 @@ SPEC = Spec(
     title="VideoSDK SIP gateways",
     target_key="gateway",
     root="/v2/sip",
-    abilities=("discover", "check", "detach", "verify", "rollback", "clean up"),
+    abilities=("discover", "check", "detach", "verify", "rollback", "move", "clean up"),
     reader=VideoSDKReader,
     lister=VideoSDKReader,
     detacher=VideoSDK,
     authorize=_authorize,
     everywhere=True,
-    reattaching=Reattaching(VideoSDK, reversal, elsewhere, KEYS, bundle, read_inventory, AROUND),
+    reattaching=Reattaching(
+        VideoSDK,
+        reversal,
+        elsewhere,
+        KEYS,
+        bundle,
+        read_inventory,
+        AROUND,
+        Moving(destination, lacks=lambda _: (), target=lambda _: None),
+    ),
     removing=removing(lambda reads: VideoSDKReader(reads).members(), gateway_page),
     calls=read_calls,
 )
