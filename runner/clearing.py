@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from runner.providers.removing import Removing
     from runner.records import ItemRecord, KeptReason
 
+_LEFT = frozenset({State.DETACHED, State.MOVED})
+_WAS_GONE = frozenset({State.ALREADY_DETACHED, State.ALREADY_MOVED})
+
 Key = tuple[str, Thing]
 """Account and thing."""
 
@@ -35,13 +38,13 @@ class Stand:
     def add(self, item: ItemRecord) -> None:
         """Count one."""
         self.states[item.state] += 1
-        if item.state is State.ALREADY_DETACHED or (item.state is State.DETACHED and item.verified):
+        if item.state in _WAS_GONE or (item.state in _LEFT and item.verified):
             self.ours.add(item.number)
-        self.unverified += item.state is State.DETACHED and not item.verified
+        self.unverified += item.state in _LEFT and not item.verified
 
     def why_kept(self) -> KeptReason | None:
         """Return why it may not be deleted whatever a look shows; None when all were seen gone."""
-        if self.states.keys() - {State.DETACHED, State.ALREADY_DETACHED}:
+        if self.states.keys() - _LEFT - _WAS_GONE:
             return "not_all_gone"
         return "not_verified" if self.unverified else None
 

@@ -67,7 +67,7 @@ class Detaching:
         async def send(some: tuple[int, int]) -> None:
             await execution.run(Feed(self.journal, lane, {each.no: each.target for each in targets}, *some))
 
-        sparing = Sparing(lane, self.journal, self.rules.guards, targets, self.clock, finished)
+        sparing = Sparing(lane, self.journal, self.rules.guards, targets, self.clock, finished=finished)
         await (sparing.send(ids, send) if sparing.wanted else send(ids))
 
     async def reader(self, lane: Lane, reads: Reads, targets: Sequence[Target]) -> Reader:  # noqa: ARG002 - as of a rollback

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from runner.crossing import CrossedReader, Passengers
@@ -13,6 +13,7 @@ from runner.precheck import expand
 from runner.relocation import Relocation
 from runner.routes import Routes
 from runner.snapshot import Snapshots
+from runner.sparing import Sparing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -42,6 +43,7 @@ class Moving:
     said: Mapping[int, Mapping[str, Any]]
     to: Mapping[int, Mapping[str, Any]]
     secrets: Mapping[str, str]
+    dry_run: bool
     goal = MOVE
     _free: set[int] = field(default_factory=set)
     """Items that are attached to nothing, as an earlier process has taken them off."""
@@ -66,12 +68,22 @@ class Moving:
             free=self._free,
         )
         await departure.look(targets, states, everywhere=lane.spec.everywhere)
+        await self._sparing(lane, targets).foresee(reads, findings, dry_run=self.dry_run)
 
     async def execute(self, lane: Lane, targets: Sequence[Target], ids: tuple[int, int], finished: Finished) -> None:
         """Move the items with ids above the first and up to the second of ``ids``."""
-        feed = Feed(self.journal, lane, {each.no: each.target for each in targets}, *ids, departs=self.clock)
         routes = self._routes(lane, targets)
-        await Relocation(lane, routes, self.journal, self.log, self.clock, finished, self._free).run(feed)
+        relocation = Relocation(lane, routes, self.journal, self.log, self.clock, finished, self._free)
+
+        async def send(some: tuple[int, int]) -> None:
+            places = {each.no: each.target for each in targets}
+            await relocation.run(Feed(self.journal, lane, places, *some, departs=self.clock))
+
+        sparing = replace(self._sparing(lane, targets), finished=finished)
+        await (sparing.send(ids, send) if sparing.wanted else send(ids))
+
+    def _sparing(self, lane: Lane, targets: Sequence[Target]) -> Sparing:
+        return Sparing(lane, self.journal, self.rules.guards, targets, self.clock, MOVE, self._free)
 
     async def reader(self, lane: Lane, reads: Reads, targets: Sequence[Target]) -> Reader:
         """Return what verification looks with."""

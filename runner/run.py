@@ -122,7 +122,7 @@ class Run:
             return Detaching(journal, self.rules, self.log, self.clock, said, self.options.dry_run)
         to = {target.no: self.rules.reassign[place] for place, target in enumerate(targets)}
         self.moves_to = {no: destination_name(where) for no, where in to.items()}
-        return Moving(journal, self.rules, self.log, self.clock, said, to, self.secrets)
+        return Moving(journal, self.rules, self.log, self.clock, said, to, self.secrets, self.options.dry_run)
 
     def _failure(self, error: BaseException) -> BaseException:
         if isinstance(error, LedgerError) and not isinstance(error, StepRefused):

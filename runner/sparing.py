@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 from runner.errors import AccessDenied, RequestError, Throttled
 from runner.execute import stop_for
+from runner.goal import DETACH
 from runner.history import SHIFT
 from runner.lanes import PatientReads, Stop
 from runner.model import Item, Skipped
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Container, Iterator, Sequence
 
     from runner.execute import Finished
+    from runner.goal import Goal
     from runner.history import Target
     from runner.journal import Journal
     from runner.lanes import Lane
@@ -44,6 +46,9 @@ class Sparing:
     guards: Guards
     targets: Sequence[Target]
     clock: Callable[[], float]
+    goal: Goal = DETACH
+    exempt: Container[int] = ()
+    """Items that are attached to nothing: nobody calls them, and they need a place."""
     finished: Finished = lambda *_, **__: None
 
     @property
@@ -75,7 +80,7 @@ class Sparing:
             findings.warnings.append(findings.calls)
             return
         findings.once += tally.requests - before
-        found = _in_call(ahead, busy)
+        found = self._in_call(ahead, busy)
         self._tell(found, findings)
         if self.guards.live_calls == "skip":
             await self.journal.call(self.journal.ledger.spare, [item for item, _ in found], self.clock())
@@ -93,7 +98,7 @@ class Sparing:
             busy = await self._look()
             if busy is None:
                 return
-            found = _in_call(stretch, busy)
+            found = self._in_call(stretch, busy)
             await self._hold(found)
             held += found
             await send((after, after := stretch[-1][0]))
@@ -113,7 +118,7 @@ class Sparing:
             busy = None if lane.stopped else await self._look()
             if busy is None:
                 break
-            still = _in_call(held, busy)
+            still = self._in_call(held, busy)
             if len(still) < len(held):
                 free = {item for item, _ in held} - {item for item, _ in still}
                 await self.journal.call(self.journal.ledger.release_held, free)
@@ -140,6 +145,9 @@ class Sparing:
         size = max(self.lane.concurrency, int(self.lane.channel.pacer.rate.per_second * _FRESH))
         return (ahead[begin : begin + size] for begin in range(0, len(ahead), size))
 
+    def _in_call(self, items: Found, busy: Busy) -> Found:
+        return [(item, number) for item, number in items if number in busy and item not in self.exempt]
+
     async def _hold(self, found: Found) -> None:
         await self.journal.call(self.journal.ledger.hold, [item for item, _ in found])
 
@@ -156,12 +164,9 @@ class Sparing:
             return
         named = ", ".join(number for _, number in found[:_NAMED])
         more = f" and {len(found) - _NAMED} more" if found[_NAMED:] else ""
-        does = f"is waited for up to {self.guards.live_calls_wait:g} s" if self.wanted else "is detached all the same"
-        findings.warnings.append(f"{findings.calls} ({named}{more}), and {does}")
-
-
-def _in_call(items: Found, busy: Busy) -> Found:
-    return [(item, number) for item, number in items if number in busy]
+        waits = f"waited for up to {self.guards.live_calls_wait:g} s"
+        becomes = waits if self.wanted else f"{self.goal.participle} all the same"
+        findings.warnings.append(f"{findings.calls} ({named}{more}), and is {becomes}")
 
 
 def _numbers(count: int) -> str:

@@ -90,7 +90,7 @@ _output = _options(
 @click.command("check")
 @click.argument("plan", type=click.Path())
 @click.option("--out", type=click.Path(), metavar="FILE", help="Save what was seen, to be approved, and run by FILE.")
-@click.option("--detailed-exitcode", is_flag=True, help="Exit with 11 where a run would detach something.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 11 where a run would change something.")
 @_options(_selection, _pace, _rehearsal, _window, _output, global_options)
 @click.pass_obj
 def check_command(world: World, /, plan: str, **given: Any) -> int:

@@ -92,7 +92,7 @@ class Closing:
         elif out:
             self._save(out, report, seen[-1])
         detailed = self.given.get("detailed_exitcode") and not code
-        return SOMETHING_TO_DO if detailed and report.totals["would_detach"] else code
+        return SOMETHING_TO_DO if detailed and seen and (seen[-1].to_send or seen[-1].removals) else code
 
     def _save(self, out: str, report: Report, seen: Preview) -> None:
         from runner import saved

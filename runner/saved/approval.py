@@ -103,11 +103,13 @@ class Approval:
         where = f"{item.number} at {item.target}" if item.target else item.number
         attached = (item.state is State.PLANNED and item.seen_attached) or item.reason == "in_call"
         match saved.outcome:
-            case "would_detach" if not attached:
+            case "would_detach" | "would_move" if not attached:
                 return f"{where} was attached when the check was saved, and is {_now(item)}"
             case "already_detached" if attached:
                 return f"{where} was not attached when the check was saved, and is now"
-            case "would_detach" if not self.rehearsal and (changed := self._changed(saved, item)):
+            case "already_moved" if attached:
+                return f"{where} was where it should go when the check was saved, and is not now"
+            case "would_detach" | "would_move" if not self.rehearsal and (changed := self._changed(saved, item)):
                 return f"{where} is not as the check saw it: {', '.join(changed)}"
         return None
 
@@ -132,6 +134,8 @@ def _stale(guards: Guards, checked_at: float, now: float) -> str | None:
 def _now(item: ItemRecord) -> str:
     if item.state is State.SKIPPED:
         return f"{(item.reason or 'left alone').replace('_', ' ')} now"
+    if item.state is State.ALREADY_MOVED:
+        return "where it should go now"
     return "not any more" if item.state is State.ALREADY_DETACHED else "not seen so now"
 
 

@@ -69,6 +69,7 @@ class Place(_Form):
     all: bool = Field(description="Whether the plan said `numbers: all`.")
     if_missing: bool = Field(description="Whether the target may be gone already.")
     reattach: dict[str, Any] = Field(description="What a rollback needs and the provider does not show.")
+    reassign: dict[str, Any] = Field(description="Where the numbers are moved to; empty where they are detached.")
     then: Literal["delete_target"] | None = Field(description="What the plan wants done once nothing is left on it.")
     attached: int | None
 
@@ -85,7 +86,7 @@ class Estimate(_Form):
     """What a run was expected to take at one account: requests in all, and seconds at `rate` a second."""
 
     account: str
-    to_detach: int
+    to_send: int = Field(description="How many numbers are to be detached or moved.")
     requests: int
     seconds: float
     rate: float
@@ -110,11 +111,11 @@ class Head(_Form):
 
 
 class SavedItem(_Form):
-    """One item: a run detaches it when it is `would_detach`, and must find it as it was otherwise."""
+    """One item: a run detaches or moves it when it `would`, and must find it as it was otherwise."""
 
     group: int = Field(ge=0, description="Which of the groups it belongs to, from 0.")
     number: Number
-    outcome: Literal["would_detach", "already_detached", "skipped"]
+    outcome: Literal["would_detach", "already_detached", "would_move", "already_moved", "skipped"]
     reason: str | None = Field(description="Why, as in a report.")
     before: dict[str, Any] | None = Field(description="What the look saw.")
 

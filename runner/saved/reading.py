@@ -56,7 +56,7 @@ class SavedCheck:
         """
         digits = [array("Q") for _ in self.head.groups]
         for item in self.items():
-            if item.outcome == "would_detach" or not attached_only:
+            if item.outcome.startswith("would_") or not attached_only:
                 digits[item.group].append(int(item.number))
         known, homes = self.head.plan, self.head.accounts
         return Plan(
@@ -88,6 +88,7 @@ class SavedCheck:
             notes={},
             if_missing=place.if_missing,
             reattach=place.reattach,
+            reassign=place.reassign,
             delete_target=place.then == "delete_target",
             place=str(self.path),
         )

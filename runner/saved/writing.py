@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from runner.durable import replacing
 from runner.errors import InputError
-from runner.goal import DETACH
+from runner.goal import goal_of
 from runner.history import SHIFT
 from runner.log import stamp
 from runner.plan import is_saved_check
@@ -67,9 +67,10 @@ def _lines(head: Head, history: History) -> Iterator[bytes]:
     yield first_line(head)
     left = head.totals["planned"]
     places = {target.no: index for index, target in enumerate(history.targets(head.run))}
+    would = goal_of(None, moves=history.run(head.run).moves).would
     for item in history.items(head.run):
         left -= 1
-        outcome = outcome_of(item.state, seen=item.seen_attached, would=DETACH.would)
+        outcome = outcome_of(item.state, seen=item.seen_attached, would=would)
         saved = SavedItem(
             group=places[item.id >> SHIFT],
             number=item.number,
@@ -91,6 +92,7 @@ def _head(history: History, look: Look) -> Head:
             all=group.numbers is None,
             if_missing=group.if_missing,
             reattach=group.reattach,
+            reassign=group.reassign,
             then="delete_target" if group.delete_target else None,
             attached=attached.get((group.account, group.target)),
         )
@@ -118,7 +120,7 @@ def _head(history: History, look: Look) -> Head:
         estimate=[
             Estimate(
                 account=lane.account,
-                to_detach=lane.to_send,
+                to_send=lane.to_send,
                 requests=lane.requests,
                 seconds=round(lane.seconds, 3),
                 rate=lane.rate,

@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+import json
 import random
 import signal
 import statistics
@@ -446,3 +447,56 @@ def test_killed_at_random_moments(tmp_path, monkeypatch):
         assert said.code in {0, 4}, said.err
         agree(said.report, bench.world, bench.record)
         assert set(said.totals()) <= {"moved", "already_moved", "failed", "stranded"}
+
+
+def test_what_was_emptied_is_deleted(bench):
+    """A bridge whose numbers have all moved away is deleted where the plan says so, and one with others is kept."""
+    listed = numbers(3)
+    bench.world.unpod.add_bridge("sales", listed[:2])
+    bench.world.unpod.add_bridge("other", [listed[2], "+14155559999"])
+    bench.world.unpod.add_bridge("support")
+    more = {"reassign": {"bridge": "support"}, "then": "delete_target"}
+    said = bench.run(
+        bench.plan(bridge("sales", listed[:2], **more), bridge("other", listed[2:], **more)), "--delete-targets"
+    )
+    assert (said.code, said.totals()) == (0, {"moved": 3})
+    assert {row["target"]: row["outcome"] for row in said.report["targets"]} == {"sales": "deleted", "other": "kept"}
+    assert set(bench.world.unpod.bridges) == {"other", "support"}
+
+
+def test_numbers_in_a_call_stay(bench):
+    """The guard holds for moves as well."""
+    _, listed = trunking(bench)
+    guarded = bench.plan(gateway(listed, reattach=KEYS, reassign=TRUNK), guards={"live_calls": "skip"})
+    bench.world.videosdk.begin_call(listed[0])
+    assert bench.run(guarded).outcomes() == {listed[0]: "skipped", listed[1]: "moved", listed[2]: "moved"}
+    bench.world.videosdk.end_calls(listed[0])
+    assert bench.run(guarded).outcomes()[listed[0]] == "moved"
+
+
+def test_just_what_a_saved_check_saw(bench):
+    """A move is approved and run as a detach is: once, and not where a number is somewhere else by now."""
+    plan, listed = moving(bench)
+    path = bench.folder / "approved.json"
+    saved = call("check", plan, "--out", path, "--detailed-exitcode")
+    assert (saved.code, json.loads(path.read_text())["groups"][0]["reassign"]["bridge"]) == (11, "support")
+    sales, support = (bench.world.unpod.bridges[name].rows for name in ("sales", "support"))
+    support[listed[0]] = sales.pop(listed[0])
+    drifted = call("run", path, "--yes", "--json")
+    assert (drifted.code, bench.detaches()) == (3, [])
+    assert "was attached when the check was saved, and is where it should go now" in drifted.notes
+    sales[listed[0]] = support.pop(listed[0])
+    said = bench.run(path, "--expect-hash", saved.out.strip())
+    assert (said.code, said.totals()) == (0, {"moved": 4})
+    assert call("run", path, "--yes").code == 3
+
+
+def test_a_call_leaves_no_number_without_a_place(bench):
+    """A number that was left attached to nothing is brought where it should be, whoever is said to call it."""
+    _, listed = trunking(bench, 1)
+    group = gateway(listed, reattach=KEYS, reassign=TRUNK | {"if_refused": "leave"})
+    bench.faults.script(listed[0], ["ok", *REFUSED[trunking]])
+    said = bench.run(bench.plan(group, guards={"live_calls": "skip"}))
+    assert said.totals() == {"stranded": 1}
+    bench.world.videosdk.begin_call(listed[0])
+    assert bench.resume().totals() == {"moved": 1}
