@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from benchmarks.measure import Answer, Size, ask, interleaved, ratios, run, spread
 from benchmarks.workload import PER_BRIDGE, bridge, number
 from runner.ledger import Ledger
-from runner.model import Attached, Detached
+from runner.model import Detached
 from runner.records import Attempt, NewTarget, RunRecord, Settled
 from runner.state import StateFolder
 
@@ -82,7 +82,7 @@ def _run_id(place: int) -> str:
 def _fill_run(book: Ledger, run_id: str, at: float, count: int) -> None:
     book.begin(_record(run_id, at), {"guards": {}, "window": {}, "limit": None}, _targets(count))
     last = 0
-    book.saw([(item.id, Attached({"id": item.id})) for item in book.history.items(run_id)], ())
+    book.saw([(item.id, {"id": item.id}) for item in book.history.items(run_id)], ())
     while block := book.claim(run_id, _ACCOUNT, after=last, upto=1 << 62, most=_AT_ONCE):
         last = block[-1][0]
         book.record(

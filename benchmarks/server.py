@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _BRIDGES = "/api/v2/platform/telephony/bridges/"
 _PHONES = "/v2/sip/phone-numbers"
+_GATEWAYS = ("/v2/sip/inbound-gateways", "/v2/sip/outbound-gateways", "/v2/sip/routing-rule")
 _MOST_A_PAGE = 100
 
 
@@ -67,6 +68,8 @@ class World:
         self.read_at.append(time.monotonic())
         if path.startswith(_PHONES):
             return self._phones(path.removeprefix(_PHONES), parse_qs(query))
+        if path.startswith(_GATEWAYS):
+            return {"pageInfo": {"total": 0}, "data": []}
         return self._bridge(path.removeprefix(_BRIDGES).strip("/"))
 
     def _detach(self, path: str, body: Mapping[str, str]) -> Any:

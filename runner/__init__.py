@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from runner.begin import Options
     from runner.config import Account, Settings
     from runner.config import load as load_config
-    from runner.errors import BusyError, InputError, LedgerError, Problem, TeardownError
+    from runner.errors import BlockedError, BusyError, InputError, LedgerError, Problem, TeardownError
     from runner.finding import find_resumable
-    from runner.operate import Front, resume, start
+    from runner.operate import Front, Return, resume, roll_back, start
     from runner.plan import Group, Plan
     from runner.plan import load as load_plan
     from runner.policy import Guards, Rate, RetryPolicy, Window
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Account",
+    "BlockedError",
     "BusyError",
     "Front",
     "Group",
@@ -35,6 +36,7 @@ __all__ = [
     "Report",
     "ReportError",
     "RetryPolicy",
+    "Return",
     "Settings",
     "StateFolder",
     "TeardownError",
@@ -43,6 +45,7 @@ __all__ = [
     "load_config",
     "load_plan",
     "resume",
+    "roll_back",
     "save_report",
     "start",
 ]
@@ -50,9 +53,9 @@ __all__ = [
 _HOMES = {
     "runner.begin": ("Options",),
     "runner.config": ("Account", "Settings"),
-    "runner.errors": ("BusyError", "InputError", "LedgerError", "Problem", "TeardownError"),
+    "runner.errors": ("BlockedError", "BusyError", "InputError", "LedgerError", "Problem", "TeardownError"),
     "runner.finding": ("find_resumable",),
-    "runner.operate": ("Front", "resume", "start"),
+    "runner.operate": ("Front", "Return", "resume", "roll_back", "start"),
     "runner.plan": ("Group", "Plan"),
     "runner.policy": ("Guards", "Rate", "RetryPolicy", "Window"),
     "runner.report": ("Report", "ReportError"),

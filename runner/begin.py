@@ -7,10 +7,10 @@ import secrets
 import socket
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from runner.errors import InputError
-from runner.policy import Batch, Guards, Window
+from runner.policy import Batch, Gate, Guards, Window
 from runner.records import NewTarget, RunRecord
 from runner.version import VERSION
 
@@ -47,12 +47,26 @@ class Rules:
     guards: Guards = field(default_factory=Guards)
     window: Window = field(default_factory=Window)
     limit: int | None = None
+    reattach: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    """What the plan gives for a rollback, by the place of the group."""
+    reassign: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    """Where the plan moves its numbers to, in the same way; empty where it detaches them."""
+    delete: frozenset[int] = frozenset()
+    """Which groups, by their places, want deleted what their numbers were attached to."""
+    partial: bool = False
+    """In a rollback: whether it puts back what it can when that is not all."""
+    check: str | None = None
+    """The SHA-256 of the saved check that the run is held to."""
 
     def dump(self) -> dict[str, Any]:
         """Return them as JSON values."""
         moments = {"not_before": self.window.not_before, "not_after": self.window.not_after}
         window = {name: moment.isoformat() for name, moment in moments.items() if moment}
-        return {"guards": asdict(self.guards), "window": window, "limit": self.limit}
+        said = {str(place): said for place, said in self.reattach.items()}
+        to = {str(place): said for place, said in self.reassign.items()}
+        rest: dict[str, Any] = {"limit": self.limit, "reattach": said, "reassign": to, "delete": sorted(self.delete)}
+        rest |= {"partial": self.partial, "check": self.check}
+        return {"guards": asdict(self.guards), "window": window} | rest
 
     @classmethod
     def load(cls, stored: Mapping[str, Any]) -> Rules:
@@ -60,8 +74,41 @@ class Rules:
         guards = dict(stored["guards"])
         guards["protect"] = tuple(guards["protect"])
         guards["batches"] = tuple(Batch(**batch) for batch in guards["batches"])
+        if gate := guards.get("gate"):
+            guards["gate"] = Gate(**gate | {"command": tuple(gate["command"])})
         window = {name: datetime.fromisoformat(moment) for name, moment in stored["window"].items()}
-        return cls(Guards(**guards), Window(**window), stored["limit"])
+        said, to = (
+            {int(place): said for place, said in stored.get(name, {}).items()} for name in ("reattach", "reassign")
+        )
+        delete = frozenset(stored.get("delete", ()))
+        rest = {key: stored[key] for key in ("limit", "partial", "check") if key in stored}
+        return cls(Guards(**guards), Window(**window), reattach=said, reassign=to, delete=delete, **rest)
+
+
+class Placed(Protocol):
+    """What stands at one place: a group of a plan, or what was detached there."""
+
+    @property
+    def account(self) -> str:
+        """The account."""
+        ...
+
+    @property
+    def target(self) -> str | None:
+        """What the numbers are or were attached to; null where none is named."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a run's record says of its plan."""
+
+    plan_name: str
+    plan_path: str
+    plan_sha256: str
+    metadata: dict[str, Any]
+    description: str | None
+    moves: bool = False
 
 
 def new_run_id(now: float) -> str:
@@ -71,18 +118,27 @@ def new_run_id(now: float) -> str:
 
 def begin(ledger: Ledger, run_id: str, plan: Plan, options: Options, now: float) -> None:
     """Record a run of ``plan``; InputError when the selection leaves nothing to do."""
-    chosen = [_is_chosen(group, options) for group in plan.groups]
-    _check_selection(plan.groups, options, any(chosen))
-    record = RunRecord(
+    chosen = [is_chosen(group, options) for group in plan.groups]
+    check_selection(plan.groups, options, any(chosen))
+    said = {place: group.reattach for place, group in enumerate(plan.groups) if group.reattach}
+    to = {place: group.reassign for place, group in enumerate(plan.groups) if group.reassign}
+    delete = frozenset(place for place, group in enumerate(plan.groups) if group.delete_target and chosen[place])
+    check = plan.approved.sha256 if plan.approved else None
+    rules = Rules(plan.guards, plan.window or Window(), options.limit, said, to, delete, check=check)
+    planned = Planned(plan.name, plan.path, plan.sha256, plan.metadata, plan.description, plan.moves)
+    ledger.begin(new_record(run_id, planned, options, now), rules.dump(), map(_target, plan.groups, chosen))
+
+
+def new_record(
+    run_id: str, planned: Planned, options: Options, now: float, rollback_of: str | None = None
+) -> RunRecord:
+    """Return the record of a run that begins now."""
+    return RunRecord(
         id=run_id,
-        plan_name=plan.name,
-        plan_path=plan.path,
-        plan_sha256=plan.sha256,
-        metadata=plan.metadata,
-        description=plan.description,
+        **asdict(planned),
         dry_run=options.dry_run,
         sandbox=options.sandbox,
-        rollback_of=None,
+        rollback_of=rollback_of,
         reason=options.reason,
         started_at=now,
         finished_at=None,
@@ -93,8 +149,6 @@ def begin(ledger: Ledger, run_id: str, plan: Plan, options: Options, now: float)
         host=socket.gethostname(),
         user=_user(),
     )
-    rules = Rules(plan.guards, plan.window or Window(), options.limit)
-    ledger.begin(record, rules.dump(), map(_target, plan.groups, chosen))
 
 
 def leave_alone(ledger: Ledger, run_id: str, rules: Rules, now: float) -> None:
@@ -106,12 +160,14 @@ def leave_alone(ledger: Ledger, run_id: str, rules: Rules, now: float) -> None:
         ledger.skip(run_id, "protected", now, like=rules.guards.protect)
 
 
-def _is_chosen(group: Group, options: Options) -> bool:
+def is_chosen(group: Placed, options: Options) -> bool:
+    """Whether --only and --exclude leave a place in."""
     names = {group.account, f"{group.account}/{group.target}"}
     return (not options.only or not names.isdisjoint(options.only)) and names.isdisjoint(options.exclude)
 
 
-def _check_selection(groups: Iterable[Group], options: Options, anything: bool) -> None:
+def check_selection(groups: Iterable[Placed], options: Options, anything: bool) -> None:
+    """Raise InputError when an option names nothing, or when there is not ``anything`` left."""
     known = {name for group in groups for name in (group.account, f"{group.account}/{group.target}")}
     for option, names in (("--only", options.only), ("--exclude", options.exclude)):
         for name in names:

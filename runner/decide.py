@@ -1,6 +1,7 @@
 """The heart: from what is known of one number to the next step. No I/O, no clock, no chance (the roll is given).
 
-An attempt is a detach request, a look is a read. The rules, in the order of the code:
+An attempt is a request that detaches or, in a rollback, attaches; a look is a read. What of all that a look can see is
+wanted, the goal says. The rules, in the order of the code:
 
 * the documented success with an agreeing body is success;
 * 401 and 403 stop the lane: nothing was processed;
@@ -13,24 +14,14 @@ An attempt is a detach request, a look is a read. The rules, in the order of the
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from runner.errors import AccessDenied, LaneStopped, NotSent, Refused, RequestError, Throttled
-from runner.model import (
-    AlreadyDetached,
-    Attached,
-    Detached,
-    Elsewhere,
-    Failed,
-    Fault,
-    Gone,
-    Outcome,
-    Pending,
-    Seen,
-    Unknown,
-)
+from runner.goal import DETACH
+from runner.model import Failed, Fault, Outcome, Pending, Seen, Unknown
 
 if TYPE_CHECKING:
+    from runner.goal import Goal
     from runner.policy import RetryPolicy
 
 
@@ -54,7 +45,7 @@ class Case:
 
     @property
     def ours(self) -> bool:
-        """Whether it was this run that detached a number which is gone: not when its only attempt was refused."""
+        """Whether it was this run that brought a number where it is wanted: not when its only attempt was refused."""
         return self.lost or self.refusals > 1
 
 
@@ -82,7 +73,7 @@ Evidence = Sent | Looked
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send a detach request ``after`` seconds; ``whole_lane`` when every request of the lane has to wait so long."""
+    """Send a request ``after`` seconds; ``whole_lane`` when every request of the lane has to wait so long."""
 
     after: float = 0.0
     whole_lane: bool = False
@@ -113,11 +104,9 @@ class Halt:
 
 Step = Send | Look | Finish | Halt
 
-_DONE = Finish(Detached("response"))
-
 
 def decide(
-    case: Case, evidence: Evidence, policy: RetryPolicy, *, roll: float, away: bool = False
+    case: Case, evidence: Evidence, policy: RetryPolicy, *, roll: float, away: bool = False, goal: Goal = DETACH
 ) -> tuple[Case, Step]:
     """Return what is known now and the next step.
 
@@ -125,17 +114,24 @@ def decide(
     that fails says nothing about this number and is not counted; the lane itself bounds how long that may last.
     """
     if isinstance(evidence, Looked):
-        return _after_look(case, evidence.found, policy, roll, away=away)
+        if isinstance(evidence.found, RequestError):
+            return _after_failed_look(case, evidence.found, policy, roll, away=away)
+        return _after_look(case, evidence.found, policy, roll, goal)
     if evidence.error:
         return _after_attempt(case, evidence.error, policy, roll)
-    return case, _DONE
+    return case, Finish(goal.confirmed)
 
 
-def wind_up(case: Case, step: Step) -> Step:
-    """Return what to do instead of ``step`` while the lane stops: nothing is sent, a doubt gets one look at once."""
+def wind_up(case: Case, step: Step, *, once: bool = False) -> Step:
+    """Return what to do instead of ``step`` while the lane stops: nothing is sent, a doubt gets one look at once.
+
+    With ``once`` a request that has not been tried at all leaves all the same.
+    """
     match step:
         case Finish() | Halt():
             return step
+        case Send() if once and not (case.attempts or case.unsent or case.throttles):
+            return Send()
         case Look() if case.failed_looks == 0:
             return Look()
         case _:
@@ -182,23 +178,15 @@ def _after_not_sent(case: Case, error: NotSent, policy: RetryPolicy, roll: float
     return known, Send(wait)
 
 
-def _after_look(
-    case: Case, found: Seen | RequestError, policy: RetryPolicy, roll: float, *, away: bool
-) -> tuple[Case, Step]:
-    match found:
-        case RequestError():
-            return _after_failed_look(case, found, policy, roll, away=away)
-        case Attached():
-            return _after_seen_attached(case, policy, roll)
-        case Gone(reason=reason):
-            return case, Finish(Detached("verification", reason) if case.ours else AlreadyDetached(reason))
-        case Elsewhere():
-            return case, Finish(Detached("verification") if case.ours else AlreadyDetached())
-        case _:
-            assert_never(found)
+def _after_look(case: Case, found: Seen, policy: RetryPolicy, roll: float, goal: Goal) -> tuple[Case, Step]:
+    if goal.reached(found):
+        return case, Finish(goal.outcome(found, ours=case.ours))
+    if fault := goal.obstacle(found):
+        return case, Finish(Failed(fault))
+    return _after_seen_undone(case, policy, roll)
 
 
-def _after_seen_attached(case: Case, policy: RetryPolicy, roll: float) -> tuple[Case, Step]:
+def _after_seen_undone(case: Case, policy: RetryPolicy, roll: float) -> tuple[Case, Step]:
     known = replace(case, doubt=False, failed_looks=0)
     spent = case.attempts >= policy.max_attempts or case.refusals >= policy.max_refusals
     if case.throttled > policy.max_throttle_wait and case.error:

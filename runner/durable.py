@@ -3,11 +3,36 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+import secrets
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+    from typing import TextIO
+
+PRIVATE = 0o600
+PUBLIC = 0o666
+"""The permissions of a new file: the user's alone, or what their umask leaves of everybody's."""
+
+
+@contextmanager
+def replacing(path: Path, mode: int = PRIVATE) -> Iterator[TextIO]:
+    """Hand out a file that takes the place of ``path`` when all went well, whole and synced; raises OSError."""
+    beside = path.parent / f".{path.name}.{secrets.token_hex(4)}"
+    handle = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(handle)
+        beside.replace(path)
+        sync_folder(path.parent)
+    except BaseException:
+        with suppress(OSError):
+            beside.unlink()
+        raise
 
 
 def make_folder(folder: Path) -> None:

@@ -6,19 +6,25 @@ interpreter's lock back and forth as often, and those who send would wait for it
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from runner.model import Pending
+from runner.model import Pending, Stranded
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
-    from runner.model import Attached, SkipReason
+    from runner.model import SkipReason
     from runner.records import Attempt, Settled
 
+_DEPART = "INSERT OR IGNORE INTO gap (item, left_at) SELECT value, ? FROM json_each(?)"
+_STAY = "DELETE FROM gap WHERE item IN (SELECT value FROM json_each(?))"
+_ARRIVE = (
+    "UPDATE gap SET ms = json_extract(entry.value, '$[1]')"
+    " FROM json_each(?) AS entry WHERE gap.item = json_extract(entry.value, '$[0]')"
+)
 _SETTLE = (
     "UPDATE item SET state = ?, confirmed_by = ?, reason = ?, error_code = ?, error_message = ?, http_status = ?,"
     " attempts = attempts + ?, verified = ?, finished_at = json_extract(entry.value, '$[1]')"
@@ -43,6 +49,11 @@ _SKIP = (
     " http_status = NULL WHERE id BETWEEN ? AND ? AND state = 'planned'"
     " AND (number IN (SELECT value FROM json_each(?)) OR EXISTS (SELECT 1 FROM json_each(?) WHERE number GLOB value))"
 )
+_ALLOW = "UPDATE item SET seen = ? WHERE id IN (SELECT value FROM json_each(?))"
+_SPARE = (
+    "UPDATE item SET state = 'skipped', reason = 'in_call', finished_at = ?, error_code = NULL, error_message = NULL,"
+    " http_status = NULL WHERE state = 'planned' AND id IN (SELECT value FROM json_each(?))"
+)
 _NEXT = (
     "SELECT json_group_array(json_array(id, number)) FROM (SELECT id, number FROM item WHERE id > ? AND id <= ?"
     " AND seen = 1 AND state IN (SELECT old FROM step WHERE new = 'in_flight')"
@@ -61,11 +72,26 @@ def claim(db: sqlite3.Connection, run: int, account: str, *, after: int, upto: i
     return [(item, number) for item, number in orjson.loads(block)]
 
 
-def see(db: sqlite3.Connection, sightings: Iterable[tuple[int, Attached]]) -> None:
-    """Note what items were seen attached, and plan those again that an earlier process had left in flight."""
-    rows = _rows((item, attached.before) for item, attached in sightings)
+def mark(db: sqlite3.Connection, items: Iterable[int]) -> None:
+    """Mark items as in flight."""
+    db.execute(_MARK, (_rows([item] for item in items),))
+
+
+def see(db: sqlite3.Connection, sightings: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
+    """Note what was seen of items that may be sent, and plan those again that an earlier process had left in flight."""
+    rows = _rows(sightings)
     db.execute(_LEFT_IN_FLIGHT, (rows,))
     db.execute(_SEEN, (rows,))
+
+
+def depart(db: sqlite3.Connection, items: Iterable[int], at: float) -> None:
+    """Note when items may have been taken off, unless that is known."""
+    db.execute(_DEPART, (at, _rows(items)))
+
+
+def stay(db: sqlite3.Connection, items: Iterable[int]) -> None:
+    """Forget when items may have been taken off: they were not, or are back."""
+    db.execute(_STAY, (_rows(items),))
 
 
 def attempt(db: sqlite3.Connection, attempts: Iterable[Attempt]) -> None:
@@ -84,8 +110,21 @@ def skip(db: sqlite3.Connection, reason: SkipReason, at: float, ids: tuple[int, 
     db.execute(_SKIP, (reason, at, *ids, _rows(set(like) - begins), _rows(begins)))
 
 
-def settle(db: sqlite3.Connection, settled: Iterable[Settled]) -> None:
-    """Record outcomes in their order, those that are alike at once."""
+def allow(db: sqlite3.Connection, items: Iterable[int], *, allowed: bool) -> None:
+    """Note whether items may be sent."""
+    db.execute(_ALLOW, (allowed, _rows(items)))
+
+
+def spare(db: sqlite3.Connection, items: Iterable[int], at: float) -> None:
+    """Leave those of the items alone that are planned: they are in a call."""
+    db.execute(_SPARE, (at, _rows(items)))
+
+
+def settle(db: sqlite3.Connection, settled: Collection[Settled]) -> None:
+    """Record outcomes in their order, those that are alike at once, and how long numbers were without a place."""
+    # A number that turns out to be attached to nothing has no gap yet.
+    if gaps := [(each.item, each.gap_ms) for each in settled if each.gap_ms or isinstance(each.outcome, Stranded)]:
+        db.execute(_ARRIVE, (_rows(gaps),))
     alike: dict[tuple[object, ...], dict[int, float | None]] = {}
     met: set[int] = set()
     for each in settled:

@@ -2,6 +2,7 @@
 
     TeardownError
     ├── InputError               the user's plan, config, environment or command line: exit 2
+    ├── BlockedError             nothing may be done, although the input is sound: exit 3
     ├── BusyError                another run holds a lane: exit 75
     │   └── LeaseLost            … that this process had held
     ├── LedgerError              the ledger cannot be read, written or understood
@@ -58,6 +59,10 @@ def first_of(group: BaseException) -> BaseException:
     while isinstance(group, BaseExceptionGroup):
         group = group.exceptions[0]
     return group
+
+
+class BlockedError(TeardownError):
+    """What was asked for is sound and may not be done now; nothing was sent, and no run was begun."""
 
 
 class BusyError(TeardownError):

@@ -13,12 +13,12 @@ import orjson
 
 from runner import rows
 from runner.errors import LedgerError, StepRefused
-from runner.model import OPEN, TROUBLED, State
-from runner.records import Command, ItemRecord, LaneRecord, Pulse, RunRecord, Timeline
+from runner.model import TROUBLED, UNFINISHED, State
+from runner.records import Command, ItemRecord, LaneRecord, Pulse, Removal, RunRecord, Timeline
 from runner.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
 SHIFT = 24
@@ -103,7 +103,9 @@ class History:
             return True
         if any(target.whole for target in self.targets(run_id)):
             return True
-        states = OPEN | TROUBLED if troubled else OPEN
+        states = UNFINISHED | TROUBLED if troubled else UNFINISHED
+        if any(each.open or (troubled and each.troubled) for each in self.removals(run_id)):
+            return True
         return any(tab.state in states for tab in self.tabs(run_id))
 
     def targets(self, run_id: str) -> list[Target]:
@@ -121,8 +123,25 @@ class History:
         """Yield every item, in plan order."""
         places = {each.no: (each.account, each.provider, each.target) for each in self.targets(run_id)}
         query = f"SELECT {rows.ITEM} FROM item WHERE id BETWEEN ? AND ? ORDER BY id"
+        moves = self._moves(run_id, places)
+        gaps = self._gaps(run_id) if moves else {}
         for row in self._rows(query, self.item_range(run_id)):
-            yield rows.item(row, places[row[0] >> SHIFT])
+            item = rows.item(row, places[row[0] >> SHIFT])
+            yield item._replace(moved_to=moves[item.id >> SHIFT], gap_ms=gaps.get(item.id)) if moves else item
+
+    def _moves(self, run_id: str, targets: Iterable[int]) -> dict[int, str]:
+        """Return where the numbers of each target are moved to; empty in a run that moves nothing."""
+        found = self._rows("SELECT json_extract(rules, '$.reassign') FROM run WHERE id = ?", (run_id,))
+        said = orjson.loads(next(found, (None,))[0] or "{}")
+        return {no: destination_name(said[str(place)]) for place, no in enumerate(targets)} if said else {}
+
+    def _gaps(self, run_id: str) -> dict[int, float]:
+        query = "SELECT item, ms FROM gap WHERE item BETWEEN ? AND ? AND ms IS NOT NULL"
+        return dict(self._rows(query, self.item_range(run_id)))
+
+    def left_at(self, item: int) -> float | None:
+        """Return since when a number that is moved may have been without a place; None where that is not known."""
+        return next((left for (left,) in self._rows("SELECT left_at FROM gap WHERE item = ?", (item,))), None)
 
     def items_of(self, target: int, states: Collection[State]) -> list[Standing]:
         """Return the items of one target that are in one of ``states``."""
@@ -151,7 +170,8 @@ class History:
         """Whether any process has sent something for the run, as far as that was recorded."""
         query = (
             "SELECT EXISTS (SELECT 1 FROM attempt WHERE item BETWEEN ? AND ?)"
-            " OR EXISTS (SELECT 1 FROM item WHERE id BETWEEN ? AND ? AND (marked = 1 OR state = 'in_flight'))"
+            " OR EXISTS (SELECT 1 FROM item WHERE id BETWEEN ? AND ?"
+            " AND (marked = 1 OR state IN ('in_flight', 'stranded')))"
         )
         (sent,) = next(self._rows(query, self.item_range(run_id) * 2))
         return bool(sent)
@@ -160,6 +180,53 @@ class History:
         """Return what the newest pre-check that saw the item attached saw of it."""
         (text,) = next(self._rows("SELECT before FROM item WHERE id = ?", (item,)))
         return orjson.loads(text) if text else None
+
+    def befores(self, target: int) -> Iterator[tuple[str, str]]:
+        """Yield the numbers of one target with what is known of where they were attached, as JSON."""
+        query = "SELECT number, before FROM item WHERE id BETWEEN ? AND ? AND before IS NOT NULL"
+        yield from self._rows(query, (target << SHIFT, ((target + 1) << SHIFT) - 1))
+
+    def sights(self, target: int) -> Iterator[tuple[int, str, str]]:
+        """Yield id, number and what is known as JSON of all items of one target that were seen attached."""
+        query = "SELECT id, number, before FROM item WHERE id BETWEEN ? AND ? AND before IS NOT NULL ORDER BY id"
+        yield from self._rows(query, (target << SHIFT, ((target + 1) << SHIFT) - 1))
+
+    def ready(self, targets: Collection[int]) -> Iterator[tuple[int, str, str]]:
+        """Yield id, number and what is known as JSON of all items of some targets that may be sent, in their order."""
+        query = (
+            "SELECT id, number, before FROM item WHERE id BETWEEN ? AND ? AND seen = 1"
+            " AND state IN (SELECT old FROM step WHERE new = 'in_flight') ORDER BY id"
+        )
+        for target in sorted(targets):
+            yield from self._rows(query, (target << SHIFT, ((target + 1) << SHIFT) - 1))
+
+    def to_send(self, targets: Collection[int], after: int, upto: int) -> list[tuple[int, str]]:
+        """Return id and number of all items of some targets that may be sent, with ids above and up to these."""
+        query = (
+            "SELECT id, number FROM item WHERE id BETWEEN ? AND ? AND id > ? AND id <= ? AND seen = 1"
+            " AND state IN (SELECT old FROM step WHERE new = 'in_flight') ORDER BY id"
+        )
+        ranges = ((target << SHIFT, ((target + 1) << SHIFT) - 1) for target in sorted(targets))
+        return [(item, number) for ids in ranges for item, number in self._rows(query, (*ids, after, upto))]
+
+    def number(self, run_id: str) -> int:
+        """Return the number that other tables know the run by."""
+        return int(self._one("no", run_id)[0])
+
+    def removals(self, run_id: str) -> list[Removal]:
+        """Return what the run was to delete, and what became of it."""
+        query = (
+            f"SELECT {rows.REMOVAL} FROM removal WHERE run = (SELECT no FROM run WHERE id = ?) ORDER BY account, thing"
+        )
+        return [rows.removal(row) for row in self._rows(query, (run_id,))]
+
+    def given(self, run_id: str) -> list[dict[str, Any]]:
+        """Return all that users said of where numbers of the run were attached, each once."""
+        query = (
+            "SELECT DISTINCT json_extract(before, '$.reattach') FROM item WHERE id BETWEEN ? AND ?"
+            " AND json_extract(before, '$.reattach') IS NOT NULL"
+        )
+        return [orjson.loads(text) for (text,) in self._rows(query, self.item_range(run_id))]
 
     def tabs(self, run_id: str) -> list[Tab]:
         """Return the run's items, counted by how they stand: once for all when a process leaves it."""
@@ -180,6 +247,10 @@ class History:
             counts[tab.state, tab.seen] += tab.count
         return dict(counts)
 
+    def user_of(self, check: str) -> str | None:
+        """Return the run that used up the saved check with this SHA-256, None where it was not used."""
+        return next((run for (run,) in self._rows("SELECT run FROM used_check WHERE sha256 = ?", (check,))), None)
+
     def command(self, run_id: str) -> tuple[Command | None, str | None]:
         """Return what somebody wants of the process that works on the run, and why."""
         command, reason = self._one("command, command_reason", run_id)
@@ -191,7 +262,8 @@ class History:
         Those that a pre-check has just seen attached, and that are to be sent again, count as neither.
         """
         query = (
-            "SELECT sum(state IN ('failed', 'unknown')), count(*) FROM item WHERE id BETWEEN ? AND ? AND attempts > 0"
+            "SELECT sum(state IN ('failed', 'unknown', 'stranded')), count(*) FROM item"
+            " WHERE id BETWEEN ? AND ? AND attempts > 0"
             " AND seen = 0 AND state NOT IN ('planned', 'in_flight')"
         )
         failures, finished = next(self._rows(query, self.item_range(run_id)))
@@ -272,6 +344,11 @@ class History:
     def _rows(self, query: str, values: Iterable[object] = ()) -> Iterator[tuple[Any, ...]]:
         with translated(self._path):
             yield from self._db.execute(query, tuple(values))
+
+
+def destination_name(said: Mapping[str, Any]) -> str:
+    """Return what a destination is called: the slug of a bridge, the name of a configuration of gateways."""
+    return str(said.get("bridge") or said["name"])
 
 
 @contextmanager

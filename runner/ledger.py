@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from runner import entries
+from runner import deletions, entries
 from runner.errors import LeaseLost, LedgerError
 from runner.history import SHIFT, History, translated
 from runner.model import STEPS
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from runner.model import Attached, SkipReason
-    from runner.records import Attempt, Command, Ending, NewTarget, RunRecord, Settled
+    from runner.model import SkipReason
+    from runner.records import Attempt, Command, Ending, NewTarget, Removal, RunRecord, Settled
     from runner.tally import Tally
 
-VERSION = 1
+VERSION = 2
 _EXCLUDE = "UPDATE item SET state = 'skipped', reason = 'excluded', finished_at = ? WHERE id BETWEEN ? AND ?"
 
 
@@ -59,7 +59,7 @@ class Ledger:
     def begin(self, run: RunRecord, rules: Mapping[str, Any], targets: Iterable[NewTarget]) -> None:
         """Record a run, the rules that a resume has to hold to as well, and its items as planned, in plan order."""
         plan: dict[str, Any] = {"name": run.plan_name, "path": run.plan_path, "sha256": run.plan_sha256}
-        plan |= {"metadata": run.metadata, "description": run.description}
+        plan |= {"metadata": run.metadata, "description": run.description, "moves": run.moves}
         values = {
             "id": run.id,
             "plan": _json(plan),
@@ -79,7 +79,7 @@ class Ledger:
                 row = {"run": no, "account": each.account, "provider": each.provider, "target": each.target}
                 row |= {"whole": each.numbers is None, "if_missing": each.if_missing}
                 target = _insert(db, "target", row)
-                _insert_items(db, target, each.numbers or ())
+                _insert_items(db, target, each.numbers or (), each.befores)
                 if each.excluded:
                     db.execute(_EXCLUDE, (run.started_at, target << SHIFT, ((target + 1) << SHIFT) - 1))
 
@@ -106,22 +106,69 @@ class Ledger:
                 "UPDATE item SET seen = 0 WHERE id BETWEEN ? AND ? AND seen = 1", self.history.item_range(run_id)
             )
 
-    def saw(self, sightings: Iterable[tuple[int, Attached]], settled: Iterable[Settled]) -> None:
-        """Record a pre-check: items seen attached, which may be sent from now on, and those that it settled."""
+    def saw(self, sightings: Iterable[tuple[int, Mapping[str, Any]]], settled: Collection[Settled]) -> None:
+        """Record a pre-check: what it saw of items that may be sent from now on, and those that it settled."""
         with self._transaction() as db:
             entries.see(db, sightings)
             entries.settle(db, settled)
 
-    def claim(self, run_id: str, account: str, *, after: int, upto: int, most: int) -> list[tuple[int, str]]:
+    def hold(self, items: Iterable[int]) -> None:
+        """Take back that these items may be sent, until `release_held`."""
+        with self._transaction() as db:
+            entries.allow(db, items, allowed=False)
+
+    def release_held(self, items: Iterable[int]) -> None:
+        """Let items be sent again that were held."""
+        with self._transaction() as db:
+            entries.allow(db, items, allowed=True)
+
+    def spare(self, items: Collection[int], at: float) -> None:
+        """Leave items alone that are in a call; what something was sent for before stays what it is."""
+        with self._transaction() as db:
+            entries.allow(db, items, allowed=False)
+            entries.spare(db, items, at)
+
+    def claim(
+        self, run_id: str, account: str, *, after: int, upto: int, most: int, departs: float | None = None
+    ) -> list[tuple[int, str]]:
         """Mark the next items of a lane as in flight, durably, and return their ids and numbers in plan order.
 
-        Only items that the pre-check saw attached are taken, with ids above ``after`` and up to ``upto``.
+        Only items that the pre-check saw attached are taken, with ids above ``after`` and up to ``upto``. Of those that
+        are moved it is noted that they may be without a place from ``departs`` on, unless they are already.
         """
         with self._transaction() as db:
             run = db.execute("SELECT no FROM run WHERE id = ?", (run_id,)).fetchone()[0]
-            return entries.claim(db, run, account, after=after, upto=upto, most=most)
+            claimed = entries.claim(db, run, account, after=after, upto=upto, most=most)
+            if departs is not None:
+                entries.depart(db, [item for item, _ in claimed], departs)
+            return claimed
 
-    def record(self, attempts: Iterable[Attempt], settled: Iterable[Settled], verified: Iterable[int] = ()) -> None:
+    def stayed(self, items: Iterable[int]) -> None:
+        """Record of items that are moved that a look saw them where they were: they are not without a place."""
+        with self._transaction() as db:
+            entries.stay(db, items)
+
+    def plan_removals(self, run_id: str, removals: Iterable[Removal]) -> None:
+        """Record what is to be deleted, as confirmed or as kept; what was recorded as kept is taken up again."""
+        with self._transaction() as db:
+            deletions.plan(db, self.history.number(run_id), removals)
+
+    def mark_removal(self, run_id: str, removal: Removal) -> None:
+        """Mark it as in flight, durably; StepRefused while a number of the run is open."""
+        with self._transaction() as db:
+            deletions.mark(db, self.history.number(run_id), removal)
+
+    def settle_removal(self, run_id: str, removal: Removal) -> None:
+        """Record what became of it."""
+        with self._transaction() as db:
+            deletions.settle(db, self.history.number(run_id), removal)
+
+    def mark(self, items: Iterable[int]) -> None:
+        """Mark these items as in flight, durably; StepRefused unless the pre-check saw that all of them may be sent."""
+        with self._transaction() as db:
+            entries.mark(db, items)
+
+    def record(self, attempts: Iterable[Attempt], settled: Collection[Settled], verified: Iterable[int] = ()) -> None:
         """Add attempts, record outcomes (Pending is planned again), and note detached items that were seen gone."""
         with self._transaction() as db:
             entries.attempt(db, attempts)
@@ -190,6 +237,13 @@ class Ledger:
         with self._transaction() as db:
             return db.execute(query, (command, reason, run_id)).rowcount == 1
 
+    def use(self, check: str, run_id: str) -> str | None:
+        """Record that a run uses up a saved check; return the other run that has done so before, if there is one."""
+        with self._transaction() as db:
+            db.execute("INSERT OR IGNORE INTO used_check VALUES (?, ?)", (check, run_id))
+            user = self.history.user_of(check)
+        return None if user == run_id else user
+
     def finish(self, run_id: str, at: float, ending: Ending, signal: int | None, notes: Iterable[str]) -> None:
         """Record how a process left the run, in ``notes`` why, and its tabs: until `reopen` no item changes."""
         with self._transaction() as db:
@@ -233,11 +287,13 @@ class Ledger:
                     f"{self.path} was written by a newer teardown (version {version});"
                     " use that one, or give another --state-dir"
                 )
-            if version == 0:
+            if version < VERSION:
                 script = files("runner").joinpath("ledger.sql").read_text("utf-8")
                 for statement in _statements(script):
-                    db.execute(statement)
-                db.executemany("INSERT INTO step VALUES (?, ?)", sorted(STEPS))
+                    # What was added since version 1 says so itself.
+                    if version == 0 or "IF NOT EXISTS" in statement:
+                        db.execute(statement)
+                db.executemany("INSERT OR IGNORE INTO step VALUES (?, ?)", sorted(STEPS))
                 db.execute(f"PRAGMA user_version = {VERSION}")
 
 
@@ -265,11 +321,14 @@ def _insert(db: sqlite3.Connection, table: str, values: Mapping[str, Any]) -> in
     return int(cursor.lastrowid or 0)
 
 
-def _insert_items(db: sqlite3.Connection, target: int, numbers: Iterable[str]) -> None:
+def _insert_items(
+    db: sqlite3.Connection, target: int, numbers: Iterable[str], befores: Iterable[Mapping[str, Any]] | None = None
+) -> None:
     first = target << SHIFT
-    db.executemany(
-        "INSERT INTO item (id, number) VALUES (?, ?)", ((first + k, number) for k, number in enumerate(numbers))
-    )
+    rows = ((first + k, number) for k, number in enumerate(numbers))
+    db.executemany("INSERT INTO item (id, number) VALUES (?, ?)", rows)
+    known = ((_json(before), first + k) for k, before in enumerate(befores or ()))
+    db.executemany("UPDATE item SET before = ? WHERE id = ?", known)
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
--- Version 1. An item's id is its target's number shifted left by 24 bits plus its place there, so that ids ascend in plan
+-- Version 2. An item's id is its target's number shifted left by 24 bits plus its place there, so that ids ascend in plan
 -- order, a run is one range of ids, and no index has to be kept while a run is written.
 CREATE TABLE run (
     no INTEGER PRIMARY KEY,
@@ -43,8 +43,8 @@ CREATE TABLE item (
     id INTEGER PRIMARY KEY,
     number TEXT NOT NULL,
     state TEXT NOT NULL DEFAULT 'planned',
-    seen INTEGER NOT NULL DEFAULT 0,  -- 1: the newest pre-check saw it attached to its target
-    before TEXT,                      -- JSON: what that look saw
+    seen INTEGER NOT NULL DEFAULT 0,  -- 1: the newest pre-check saw it attached to its target; in a rollback: free
+    before TEXT,                      -- JSON: what that look saw; in a rollback: where it is put back
     confirmed_by TEXT,
     reason TEXT,
     error_code TEXT,
@@ -66,7 +66,7 @@ BEGIN SELECT RAISE(ABORT, 'step refused: this step is not in the table of allowe
 
 CREATE TRIGGER item_sent_only_when_seen BEFORE UPDATE OF state ON item
 WHEN NEW.state = 'in_flight' AND OLD.state <> 'in_flight' AND OLD.seen = 0
-BEGIN SELECT RAISE(ABORT, 'step refused: only a number that a look saw attached may be sent'); END;
+BEGIN SELECT RAISE(ABORT, 'step refused: only a number that a look saw to need it may be sent'); END;
 
 CREATE TABLE attempt (
     item INTEGER NOT NULL,
@@ -102,3 +102,48 @@ CREATE TABLE lane (
     waiting TEXT,                     -- why it sends nothing at the moment
     PRIMARY KEY (run, session, account)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS used_check (
+    sha256 TEXT PRIMARY KEY,          -- of a saved check, which is run once
+    run TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS removal (  -- what numbers were attached to, and is deleted when nothing is left on it
+    run INTEGER NOT NULL REFERENCES run,
+    account TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    kind TEXT NOT NULL,               -- a bridge, an inbound or outbound gateway
+    thing TEXT NOT NULL,              -- its id
+    state TEXT NOT NULL,
+    confirmed_by TEXT,
+    reason TEXT,
+    note TEXT,                        -- what was left on it
+    error_code TEXT,
+    error_message TEXT,
+    http_status INTEGER,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    finished_at REAL,
+    PRIMARY KEY (run, account, kind, thing)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER IF NOT EXISTS removal_begins BEFORE INSERT ON removal
+WHEN NEW.state NOT IN ('planned', 'kept')
+BEGIN SELECT RAISE(ABORT, 'step refused: what is to be deleted begins as planned, or is kept'); END;
+
+CREATE TRIGGER IF NOT EXISTS removal_ends BEFORE UPDATE OF state ON removal
+WHEN OLD.state IN ('deleted', 'already_deleted') OR (NEW.state = 'deleted' AND OLD.state NOT IN ('in_flight', 'unknown'))
+BEGIN SELECT RAISE(ABORT, 'step refused: only what was marked can be deleted, and that is final'); END;
+
+CREATE TRIGGER IF NOT EXISTS removal_comes_last BEFORE UPDATE OF state ON removal
+WHEN NEW.state = 'in_flight' AND EXISTS (
+    SELECT 1 FROM item WHERE state IN ('planned', 'in_flight')
+    AND id BETWEEN (SELECT min(no) << 24 FROM target WHERE run = NEW.run)
+    AND (SELECT (max(no) + 1 << 24) - 1 FROM target WHERE run = NEW.run)
+)
+BEGIN SELECT RAISE(ABORT, 'step refused: nothing is deleted while a number of the run is open'); END;
+
+CREATE TABLE IF NOT EXISTS gap (      -- how long numbers that are moved were without a place
+    item INTEGER PRIMARY KEY,
+    left_at REAL NOT NULL,            -- when it may have been taken off, at the earliest
+    ms REAL                           -- how long it was attached to nothing, at most; null where nobody measured that
+) STRICT;

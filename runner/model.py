@@ -5,13 +5,13 @@ Imports nothing of ours. Every other module speaks in these words; ``docs/glossa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, Literal, NamedTuple
 
 Confirmation = Literal["response", "verification"]
 GoneReason = Literal["unknown_to_account", "target_gone"]
-SkipReason = Literal["protected", "attached_elsewhere", "excluded"]
+SkipReason = Literal["protected", "attached_elsewhere", "not_attached", "excluded", "in_call"]
 
 
 class State(StrEnum):
@@ -21,6 +21,11 @@ class State(StrEnum):
     IN_FLIGHT = "in_flight"
     DETACHED = "detached"
     ALREADY_DETACHED = "already_detached"
+    REATTACHED = "reattached"
+    ALREADY_ATTACHED = "already_attached"
+    MOVED = "moved"
+    ALREADY_MOVED = "already_moved"
+    STRANDED = "stranded"
     SKIPPED = "skipped"
     FAILED = "failed"
     UNKNOWN = "unknown"
@@ -28,27 +33,48 @@ class State(StrEnum):
 
 OPEN = frozenset({State.PLANNED, State.IN_FLIGHT})
 SETTLED = frozenset(State) - OPEN
-TROUBLED = frozenset({State.FAILED, State.UNKNOWN})
+TROUBLED = frozenset({State.FAILED, State.UNKNOWN, State.STRANDED})
+UNFINISHED = OPEN | {State.STRANDED}
+"""What a resume takes up without being asked: a number without a place is not left alone."""
 
-STEPS: frozenset[tuple[State, State]] = frozenset(
-    {
+
+def _steps(done: State, already: State) -> set[tuple[State, State]]:
+    """Return the steps of a run whose items end ``done``, or ``already`` where somebody else had done it."""
+    return {
         (State.PLANNED, State.IN_FLIGHT),  # the durable mark, before the request leaves
-        (State.PLANNED, State.ALREADY_DETACHED),
+        (State.PLANNED, already),
         (State.PLANNED, State.SKIPPED),
-        (State.IN_FLIGHT, State.PLANNED),  # not sent, refused unprocessed, or seen still attached on resume
-        (State.IN_FLIGHT, State.DETACHED),
-        (State.IN_FLIGHT, State.ALREADY_DETACHED),
+        (State.IN_FLIGHT, State.PLANNED),  # not sent, refused unprocessed, or seen not done on resume
+        (State.IN_FLIGHT, done),
+        (State.IN_FLIGHT, already),
         (State.IN_FLIGHT, State.FAILED),
         (State.IN_FLIGHT, State.UNKNOWN),
-        (State.DETACHED, State.FAILED),  # verification saw it attached
-        (State.FAILED, State.DETACHED),  # verification saw it gone
-        (State.FAILED, State.ALREADY_DETACHED),  # the same, and the only attempt had been refused
-        (State.UNKNOWN, State.DETACHED),
-        (State.UNKNOWN, State.ALREADY_DETACHED),
+        (done, State.FAILED),  # verification saw it not done
+        (State.FAILED, done),  # verification saw it done
+        (State.FAILED, already),  # the same, and the only attempt had been refused
+        (State.UNKNOWN, done),
+        (State.UNKNOWN, already),
         (State.UNKNOWN, State.FAILED),
         (State.FAILED, State.IN_FLIGHT),  # taken up again by resume --retry-failed
         (State.UNKNOWN, State.IN_FLIGHT),
     }
+
+
+_STRANDING = {
+    (State.IN_FLIGHT, State.STRANDED),  # taken off here, and attached neither there nor here again
+    (State.MOVED, State.STRANDED),  # verification saw it attached to nothing
+    (State.FAILED, State.STRANDED),
+    (State.UNKNOWN, State.STRANDED),
+    (State.STRANDED, State.MOVED),
+    (State.STRANDED, State.ALREADY_MOVED),
+    (State.STRANDED, State.FAILED),  # a look saw it attached to what it was taken off
+    (State.STRANDED, State.IN_FLIGHT),  # taken up again by a resume
+}
+STEPS: frozenset[tuple[State, State]] = frozenset(
+    _steps(State.DETACHED, State.ALREADY_DETACHED)
+    | _steps(State.REATTACHED, State.ALREADY_ATTACHED)
+    | _steps(State.MOVED, State.ALREADY_MOVED)
+    | _STRANDING
 )
 """The only steps an item may take; the ledger's storage refuses every other one."""
 
@@ -80,6 +106,44 @@ class AlreadyDetached:
 
 
 @dataclass(frozen=True, slots=True)
+class Reattached:
+    """This run put it back: the provider said so, or a look settled an attempt whose answer was lost."""
+
+    confirmed_by: Confirmation
+    state: ClassVar[State] = State.REATTACHED
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyAttached:
+    """It was attached as it had been, and nothing that this run sent can have done that."""
+
+    state: ClassVar[State] = State.ALREADY_ATTACHED
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """This run moved it: the provider said so, or a look settled an attempt whose answer was lost."""
+
+    confirmed_by: Confirmation
+    state: ClassVar[State] = State.MOVED
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyMoved:
+    """It was attached where it should go, and nothing that this run sent can have done that."""
+
+    state: ClassVar[State] = State.ALREADY_MOVED
+
+
+@dataclass(frozen=True, slots=True)
+class Stranded:
+    """It was taken off what it hung on and is attached to nothing; ``fault`` says why."""
+
+    fault: Fault
+    state: ClassVar[State] = State.STRANDED
+
+
+@dataclass(frozen=True, slots=True)
 class Skipped:
     """Left alone on purpose."""
 
@@ -89,7 +153,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """It is known to be still attached."""
+    """It is known to be as it was: still attached (or attached again, in a move), in a rollback not put back."""
 
     fault: Fault
     state: ClassVar[State] = State.FAILED
@@ -111,14 +175,19 @@ class Pending:
     state: ClassVar[State] = State.PLANNED
 
 
-Outcome = Detached | AlreadyDetached | Skipped | Failed | Unknown | Pending
+Done = Detached | AlreadyDetached | Reattached | AlreadyAttached | Moved | AlreadyMoved
+Outcome = Done | Skipped | Failed | Stranded | Unknown | Pending
 
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """A look saw the number attached to its target; ``before`` is what a rollback needs, without secrets."""
+    """A look saw the number attached to its target; neither field holds a secret.
+
+    ``before`` tells what exactly it hangs on, ``details`` what else a rollback needs, as far as this look showed it.
+    """
 
     before: dict[str, object]
+    details: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +204,14 @@ class Elsewhere:
     where: str
 
 
-Seen = Attached | Gone | Elsewhere
+@dataclass(frozen=True, slots=True)
+class Still:
+    """A look saw the number attached to ``where`` it is to be moved from."""
+
+    where: str
+
+
+Seen = Attached | Gone | Elsewhere | Still
 
 
 class Item(NamedTuple):

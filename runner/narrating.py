@@ -18,6 +18,17 @@ _MOMENT = 1.0
 
 
 @dataclass(frozen=True, slots=True)
+class Crossing:
+    """Where a number is ``moved_to``, and how long that left it without a place; nulls where it is not moved."""
+
+    moved_to: str | None = None
+    gap_ms: float | None = None
+
+
+_NONE = Crossing()
+
+
+@dataclass(frozen=True, slots=True)
 class Narrator:
     """Tells ``log`` and ``progress`` what happened."""
 
@@ -33,6 +44,7 @@ class Narrator:
             metadata=record.metadata or None,
             reason=record.reason,
             dry_run=record.dry_run,
+            rollback_of=record.rollback_of,
             version=record.version,
             host=record.host,
             user=record.user,
@@ -41,15 +53,15 @@ class Narrator:
     def prechecked(self, seen: Preview) -> None:
         """Tell what the pre-check found; what is said and asked now has the terminal to itself."""
         self.progress.rest()
-        self.log.info("precheck.finished", to_detach=seen.to_detach, blocks=list(seen.blocks) or None)
+        self.log.info("precheck.finished", **{seen.goal.to: seen.to_send}, blocks=list(seen.blocks) or None)
         for warning in seen.warnings:
             self.log.warning("precheck.warning", message=warning)
 
     def sending(self, seen: Preview) -> None:
         """Tell what is to be sent."""
-        self.progress.start(seen.to_detach)
+        self.progress.start(seen.to_send)
         for lane in seen.lanes:
-            self.progress.lane(lane.account, lane.to_detach)
+            self.progress.lane(lane.account, lane.to_send)
 
     def settled(
         self,
@@ -61,6 +73,7 @@ class Narrator:
         attempts: int | None = None,
         answer: Attempt | None = None,
         was: State | None = None,
+        crossing: Crossing = _NONE,
     ) -> None:
         """Tell what became of a number after so many ``attempts``.
 
@@ -80,6 +93,8 @@ class Narrator:
             latency_ms=round(answer.latency_ms, 1) if answer else None,
             **how,
             http_status=fault.http_status if fault else answer and answer.http_status,
+            moved_to=crossing.moved_to,
+            gap_ms=crossing.gap_ms,
         )
         self.progress.settled(lane.account, state, was)
 

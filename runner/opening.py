@@ -33,12 +33,13 @@ async def open_lane(
     policy: RetryPolicy,
     options: Options,
     clock: Callable[[], float],
+    secrets: tuple[str, ...] = (),
 ) -> Lane:
-    """Return the lane of an account; its connections close with ``stack``."""
+    """Return the lane of an account; its connections close with ``stack``, ``secrets`` are more that may not show."""
     spec = providers.load(account.provider)
     concurrency = options.concurrency or account.concurrency
     session = await stack.enter_async_context(open_session(concurrency, account.timeout))
-    transport = Transport(session, account.timeout, known_secrets(credentials), clock)
+    transport = Transport(session, account.timeout, (*known_secrets(credentials), *secrets), clock)
     pacer = Pacer(_rate(account, options))
     token = token_of(credentials, clock)
     channel = Channel(spec.base_url(account), transport, pacer, token, partial(spec.authorize, account))

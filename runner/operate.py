@@ -12,18 +12,22 @@ import time
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from runner import log, providers
+from runner import gate, log, providers
 from runner.begin import Options, Rules, begin, new_run_id
+from runner.config.reattach import revealed
 from runner.errors import InputError, TeardownError
-from runner.finding import opened, resumable
+from runner.finding import opened, opened_for, resumable
 from runner.holding import holding
 from runner.observing import observed
 from runner.opening import known_secrets
 from runner.progress import NoProgress, Progress
 from runner.report import Report, ReportUnwritable, save_all
+from runner.rollback import accounts_of, begin_rollback, reversible
 from runner.run import Run
+from runner.saved import Approval, admit
+from runner.saved import load as load_check
 from runner.telling import Audience, Subject, Teller, in_hook_of
 
 if TYPE_CHECKING:
@@ -35,13 +39,23 @@ if TYPE_CHECKING:
     from runner.log import ConsoleFormat, Log
     from runner.plan import Plan
     from runner.preview import Preview
+    from runner.records import RunRecord
+    from runner.rollback import Said
     from runner.state import StateFolder
     from runner.tracing import Trace
+
+
+_CHECK = "check.json"
 
 
 async def approve(_preview: Preview) -> bool:
     """Confirm every run."""
     return True
+
+
+async def decline(_preview: Preview) -> bool:
+    """Confirm nothing."""
+    return False
 
 
 @dataclass(slots=True)
@@ -54,6 +68,8 @@ class Front:
     progress: Progress = field(default_factory=lambda: NoProgress(sys.stderr))
     preview: Callable[[Preview], None] = lambda _: None
     confirm: Callable[[Preview], Coroutine[None, None, bool]] = approve
+    may_delete: Callable[[Preview], Coroutine[None, None, bool]] = decline
+    """Asked whether bridges and gateways may be deleted, where the plan wants that: it cannot be undone."""
     started: Callable[[Run], None] = lambda _: None
     telling: Callable[[Callable[[], None]], None] = lambda _: None
     """Told that the run is over and others are being told of it, and what cuts that short."""
@@ -68,15 +84,23 @@ async def start(plan: Plan, settings: Settings, state: StateFolder, options: Opt
     LedgerError when the state folder cannot.
     """
     accounts = _accounts(settings, (group.account for group in plan.groups), options, front.environ)
+    gate.check(plan.guards.gate, front.environ)
     audience = _audience(settings, options, front)
+    moved = [said for group in plan.groups if group.reassign for said in (group.reassign, group.reattach)]
+    given = (
+        {} if options.sandbox else revealed(moved, front.environ)
+    )  # a sandbox takes a reference as it takes a secret
     run_id = new_run_id(front.clock())
     state.prepare()
     with opened(state) as ledger:
-        job = _Job(ledger, run_id, accounts, settings, state, options, front, audience)
+        admit(plan, {name: account for name, (account, _) in accounts.items()}, ledger.history, options, front.clock())
+        job = _Job(ledger, run_id, accounts, settings, state, options, front, audience, given)
         with ExitStack() as lanes:
             lanes.enter_context(job.held())
             begin(ledger, run_id, plan, options, front.clock())
             state.keep(run_id, "plan.yaml", plan.text)
+            if plan.approved:
+                state.keep_copy(run_id, _CHECK, plan.approved.path)
             return await _perform(job, lanes.close)
 
 
@@ -89,10 +113,45 @@ async def resume(run_id: str, settings: Settings, state: StateFolder, options: O
         names = (target.account for target in ledger.history.targets(record.id))
         accounts = _accounts(settings, names, options, front.environ)
         audience = _audience(settings, options, front)
-        job = _Job(ledger, record.id, accounts, settings, state, options, front, audience)
+        given = revealed(_said(ledger, record), front.environ)
+        job = _Job(ledger, record.id, accounts, settings, state, options, front, audience, given)
         with ExitStack() as lanes:
             lanes.enter_context(job.held())
             ledger.reopen(record.id)
+            return await _perform(job, lanes.close)
+
+
+def _said(ledger: Ledger, record: RunRecord) -> list[Mapping[str, Any]]:
+    """Return all that a run was given for attaching numbers, there or back."""
+    rules = Rules.load(ledger.history.rules(record.id))
+    back = ledger.history.given(record.id) if record.rollback_of else []
+    return [*back, *rules.reassign.values(), *(rules.reattach.values() if record.moves else ())]
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """Which run to put back; ``said`` as `rollback.Said`, ``partial`` to do what can be done when that is not all."""
+
+    of: str
+    said: Said = field(default_factory=dict)
+    partial: bool = False
+
+
+async def roll_back(back: Return, settings: Settings, state: StateFolder, options: Options, front: Front) -> Report:
+    """Put back what a run has detached, or look what that would do, in a run of its own. Raises as `start` does."""
+    with opened_for(state, back.of) as ledger:
+        record = reversible(ledger, back.of)
+        if in_hook_of(record.id, front.environ):
+            raise InputError(f"run {record.id} is not over while its own hook runs; roll it back afterwards")
+        accounts = _accounts(settings, accounts_of(ledger, record.id), options, front.environ)
+        audience = _audience(settings, options, front)
+        given = revealed([*ledger.history.given(record.id), *back.said.values()], front.environ)
+        run_id = new_run_id(front.clock())
+        job = _Job(ledger, run_id, accounts, settings, state, options, front, audience, given)
+        with ExitStack() as lanes:
+            lanes.enter_context(job.held())
+            now = front.clock()
+            begin_rollback(ledger, run_id, record, options, said=back.said, partial=back.partial, now=now)
             return await _perform(job, lanes.close)
 
 
@@ -106,6 +165,8 @@ class _Job:
     options: Options
     front: Front
     audience: Audience
+    given: Mapping[str, str] = field(default_factory=dict)
+    """The secrets that a rollback or a move was given by reference, by their references."""
     session: str = field(default_factory=lambda: new_run_id(time.time()))
     """Which process: ids of later ones sort behind it."""
 
@@ -143,16 +204,19 @@ async def _perform(job: _Job, release: Callable[[], None]) -> Report:
 
 
 async def _refused(front: Front, teller: Teller, seen: Preview) -> str | None:
-    return await teller.may_start(seen) if await front.confirm(seen) else "the run was not confirmed"
+    confirmed = not seen.to_send or await front.confirm(seen)
+    return await teller.may_start(seen) if confirmed else "the run was not confirmed"
 
 
 async def _run(job: _Job, run_log: Log, trace: Trace | None, teller: Teller) -> Report:
     front = job.front
+    rules = Rules.load(job.ledger.history.rules(job.run_id))
     run = Run(
         ledger=job.ledger,
         run_id=job.run_id,
         session=job.session,
-        rules=Rules.load(job.ledger.history.rules(job.run_id)),
+        rules=rules,
+        approval=_approval(job, rules),
         options=job.options,
         accounts=job.accounts,
         policy=job.settings.retry,
@@ -161,7 +225,9 @@ async def _run(job: _Job, run_log: Log, trace: Trace | None, teller: Teller) -> 
         clock=front.clock,
         preview=front.preview,
         refused=partial(_refused, front, teller),
+        may_delete=front.may_delete,
         tripped=teller.tripped,
+        secrets=job.given,
     )
     if trace:
         run.follow = trace.follow
@@ -175,6 +241,14 @@ async def _run(job: _Job, run_log: Log, trace: Trace | None, teller: Teller) -> 
     return report
 
 
+def _approval(job: _Job, rules: Rules) -> Approval | None:
+    """Return what holds the run to the saved check that it was begun with, if it was; raises as `load_check`."""
+    if rules.check is None:
+        return None
+    check = load_check(job.state.run_folder(job.run_id) / _CHECK, rules.check)
+    return Approval(check, rules.guards, rehearsal=job.options.sandbox)
+
+
 def _sentence(error: Exception) -> str:
     """Return what may be told of an error: what is not ours may hold anything."""
     return str(error) if isinstance(error, TeardownError) else f"a bug in teardown ({type(error).__name__})"
@@ -185,6 +259,7 @@ def _audience(settings: Settings, options: Options, front: Front) -> Audience:
 
 
 def _secrets(job: _Job) -> Iterator[str]:
+    yield from job.given.values()
     for _, credentials in job.accounts.values():
         yield from known_secrets(credentials)
 

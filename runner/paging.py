@@ -22,11 +22,16 @@ class Page:
     total: int | None
 
 
-async def read_all(fetch: Callable[[int], Awaitable[Page]], *, what: str) -> AsyncIterator[dict[str, Any]]:
+async def read_all(
+    fetch: Callable[[int], Awaitable[Page]], *, what: str, whole: bool = False
+) -> AsyncIterator[dict[str, Any]]:
     """Yield the new rows of each page, every row once, until a whole pass saw a listing that held still, or two agree.
 
     ``fetch`` gets page numbers from 1. A server that ignores them, or gives no total, ends with the first page that
     brings nothing new. Raises UnexpectedAnswer when the listing never holds still, and whatever ``fetch`` raises.
+
+    Where it has to be ``whole``, two passes over several pages have to agree, as one loses rows unnoticed where others
+    come and go at once; and a listing that shows other than as many rows as it says is an UnexpectedAnswer too.
     """
     known: set[str] = set()
     before: tuple[set[str], set[int | None]] | None = None
@@ -45,7 +50,14 @@ async def read_all(fetch: Callable[[int], Awaitable[Page]], *, what: str) -> Asy
                 yield fresh
             if len(in_pass) == size or (page.total is not None and len(in_pass) >= page.total):
                 break
-        if totals in ({None}, {len(in_pass)}) or before == (in_pass, totals):
+        counted, agreed = totals in ({None}, {len(in_pass)}), before == (in_pass, totals)
+        if counted and (agreed or number == 1 or not whole):
+            return
+        if agreed:
+            if whole:
+                told = ", then ".join(str(total) for total in sorted(totals, key=str))
+                message = f"the list of {what} shows {len(in_pass)} and says that there are {told}"
+                raise UnexpectedAnswer(message, code="short_listing")
             return
         before = in_pass, totals
     raise UnexpectedAnswer(f"the list of {what} kept changing while it was read", code="unstable_listing")

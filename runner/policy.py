@@ -135,6 +135,20 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Gate:
+    """Asked before each batch: a ``url`` that has to answer 2xx, or a ``command`` that has to end with status 0.
+
+    An answer has to come within ``timeout`` seconds; a run that pauses asks again ``every`` so many seconds.
+    """
+
+    url: str | None = None
+    command: tuple[str, ...] = ()
+    every: float = 30.0
+    timeout: float = 10.0
+    on_fail: Literal["pause", "stop"] = "stop"
+
+
+@dataclass(frozen=True, slots=True)
 class Guards:
     """What stops a run before or while it does harm; a guard that is not set does nothing."""
 
@@ -146,6 +160,12 @@ class Guards:
     stop_after_failures: int | None = None
     stop_after_failure_ratio: float | None = None
     on_drift: Literal["block", "skip"] = "block"
+    gate: Gate | None = None
+    max_check_age: float | None = None
+    """Seconds for which a saved check may be run."""
+    live_calls: Literal["ignore", "skip", "wait"] = "ignore"
+    live_calls_wait: float = 900.0
+    """Seconds that a batch waits at most for calls to end."""
 
     @property
     def needs_census(self) -> bool:

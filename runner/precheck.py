@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runner.model import AlreadyDetached, Attached, Detached, Elsewhere, Gone, Skipped, State
+from runner.goal import DETACH
+from runner.model import Attached, Elsewhere, Gone, Skipped, State
 from runner.providers import NumberSeen, TargetSeen
 from runner.records import Settled
 from runner.waiting import Waiting, surveys
@@ -13,13 +15,16 @@ from runner.waiting import Waiting, surveys
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable
 
+    from runner.goal import Goal
     from runner.history import Standing, Target
     from runner.journal import Journal
     from runner.model import Outcome, Seen
     from runner.policy import Guards
-    from runner.providers import Reader, Wanted
+    from runner.providers import Before, Reader, Reversal, Wanted
+    from runner.snapshot import Snapshots
 
-_AT_ONCE = 1000
+AT_ONCE = 1000
+"""How many sights are gathered before they are recorded."""
 
 
 @dataclass(slots=True)
@@ -30,6 +35,14 @@ class Findings:
     warnings: list[str] = field(default_factory=list)
     census: dict[str | None, int] = field(default_factory=dict)
     """How many numbers are attached to each target, those of the plan and all others."""
+    reversals: Counter[Reversal] = field(default_factory=Counter)
+    """How many of the numbers that something is to be sent for a rollback could put back, and how."""
+    once: int = 0
+    """How many of the requests so far a verification does not need again."""
+    drift: Counter[str] = field(default_factory=Counter)
+    """How many numbers that nothing was sent for are not as the plan says, by what they are instead."""
+    calls: str | None = None
+    """How many of them are in a call, in words; null where nobody asked."""
 
 
 async def expand(reader: Reader, journal: Journal, targets: Iterable[Target], *, everywhere: bool) -> None:
@@ -64,16 +77,18 @@ class Precheck:
         clock: Callable[[], float],
         findings: Findings,
         *,
+        snapshots: Snapshots,
         census: bool,
     ) -> None:
         self.findings = findings
         self._reader = reader
         self._journal = journal
         self._guards = guards
+        self._snapshots = snapshots
         self._census = census
         self._clock = clock
         self._open = Waiting()
-        self._sightings: list[tuple[int, Attached]] = []
+        self._sightings: list[tuple[int, Before]] = []
         self._settled: list[Settled] = []
 
     async def look(self, targets: Iterable[Target], states: frozenset[State], *, everywhere: bool) -> None:
@@ -89,6 +104,8 @@ class Precheck:
                 await self._survey(wanted, {target.target for target in groups if target.if_missing})
         await self._trace()
         await self._write()
+        self.findings.reversals += self._snapshots.reversals
+        self.findings.once += self._snapshots.requests
 
     async def _survey(self, wanted: Wanted, may_miss: Container[str | None]) -> None:
         async for sight in self._reader.survey(wanted, census=self._census):
@@ -109,23 +126,26 @@ class Precheck:
     async def _saw(self, sight: NumberSeen) -> None:
         standings = self._open.at(sight.target, sight.number)
         if isinstance(sight.seen, Attached):
-            self._sightings += [(standing.id, sight.seen) for standing in standings]
+            for each in standings:
+                self._sightings.append((each.id, await self._snapshots.of(each.id, each.number, sight.seen)))
         elif not sight.traced and any(standing.state is State.PLANNED for standing in standings):
             return
         else:
             for standing in standings:
                 self._away(standing, sight)
         self._open.pop(sight.target, sight.number)
-        if len(self._sightings) + len(self._settled) >= _AT_ONCE:
+        if len(self._sightings) + len(self._settled) >= AT_ONCE:
             await self._write()
 
     def _away(self, standing: Standing, sight: NumberSeen) -> None:
         """Settle an item that is not attached to its target."""
         seen = sight.seen
         if standing.state is not State.PLANNED:
-            self._settle(standing, gone_after_attempt(standing, seen))
-        elif isinstance(seen, Elsewhere):
-            where = f"{sight.number} is not attached to {_place(sight.target)} but to {seen.where}"
+            self._settle(standing, settled_by(DETACH, standing, seen))
+            return
+        self.findings.drift += _drift(seen)
+        if isinstance(seen, Elsewhere):
+            where = f"{sight.number} is not attached to {place(sight.target)} but to {seen.where}"
             if self._guards.on_drift == "block":
                 self.findings.blocks.append(f"{where}; correct the plan, or set guards.on_drift to skip")
             else:
@@ -134,20 +154,19 @@ class Precheck:
         elif isinstance(seen, Gone):
             if seen.reason == "unknown_to_account":
                 self.findings.warnings.append(f"{sight.number} is not known to the account; is it a typing error?")
-            self._settle(standing, AlreadyDetached(seen.reason))
+            self._settle(standing, DETACH.outcome(seen, ours=False))
 
     def _missing(self, target: str | None, *, may_miss: bool) -> None:
         """Settle the items of a target that does not exist, or forbid the run when it has to."""
         standings, gone = self._open.at_target(target), Gone("target_gone")
         known = any(standing.known for standing in standings)
         if not may_miss and not known:
-            self.findings.blocks.append(f"{_place(target)} is not found; correct the plan, or set if_missing to ok")
+            self.findings.blocks.append(f"{place(target)} is not found; correct the plan, or set if_missing to ok")
         for standing in standings:
             self._open.pop(target, standing.number)
+            self.findings.drift += _drift(gone) if standing.state is State.PLANNED else Counter()
             if may_miss or known:
-                planned = standing.state is State.PLANNED
-                outcome = AlreadyDetached(gone.reason) if planned else gone_after_attempt(standing, gone)
-                self._settle(standing, outcome)
+                self._settle(standing, settled_by(DETACH, standing, gone))
 
     def _settle(self, standing: Standing, outcome: Outcome) -> None:
         self._settled.append(Settled(standing.id, outcome, self._clock(), verified=not isinstance(outcome, Skipped)))
@@ -158,11 +177,19 @@ class Precheck:
         await self._journal.call(self._journal.ledger.saw, sightings, settled)
 
 
-def gone_after_attempt(standing: Standing, seen: Seen) -> Outcome:
-    """Return what a number is that something was sent for and that a look now sees gone from its target."""
-    reason = seen.reason if isinstance(seen, Gone) else None
-    return AlreadyDetached(reason) if standing.only_refused else Detached("verification", reason)
+def settled_by(goal: Goal, standing: Standing, seen: Seen) -> Outcome:
+    """Return what an item is that a look now sees where it is wanted; where something was sent, this run did it."""
+    return goal.outcome(seen, ours=standing.state is not State.PLANNED and not standing.only_refused)
 
 
-def _place(target: str | None) -> str:
+def _drift(seen: Seen) -> Counter[str]:
+    """Return what a number is that is not attached to its target; nothing where it is just detached already."""
+    if isinstance(seen, Elsewhere):
+        return Counter({"attached elsewhere": 1})
+    words = {"unknown_to_account": "unknown to the account", "target_gone": "at a target that is not found"}
+    return Counter({words[seen.reason]: 1} if isinstance(seen, Gone) and seen.reason else {})
+
+
+def place(target: str | None) -> str:
+    """Return what a target is called in a sentence."""
     return f"target {target}" if target else "any target"

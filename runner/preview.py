@@ -3,37 +3,50 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from runner.goal import DETACH
 from runner.model import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from runner.begin import Rules
+    from runner.goal import Goal
     from runner.history import Tab, Target
     from runner.lanes import Lane
     from runner.policy import Guards
     from runner.precheck import Findings
+    from runner.providers import Reversal
+    from runner.records import Removal
+
+
+_NOWHERE: Mapping[int, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class TargetPreview:
-    """One target: how many numbers would be detached, need nothing, or are left alone and why.
+    """One target: how many numbers would be sent, need nothing, or are left alone and why.
 
     ``attached`` is how many hang there, those of the plan and all others, where that was counted.
     """
 
     account: str
     target: str | None
-    to_detach: int
-    already_detached: int
+    to_send: int
+    already: int
     protected: int
     elsewhere: int
     excluded: int
     attached: int | None
+    goal: Goal = DETACH
+    moved_to: tuple[str, ...] = ()
+    """Where its numbers are moved to, where they are."""
+    lacking: int = 0
+    """In a rollback: how many cannot be put back as things stand."""
+    in_call: int = 0
 
     @property
     def place(self) -> str:
@@ -43,50 +56,70 @@ class TargetPreview:
     @property
     def numbers(self) -> int:
         """How many numbers of the plan it has."""
-        return self.to_detach + self.already_detached + self.protected + self.elsewhere + self.excluded
+        alone = self.protected + self.elsewhere + self.excluded + self.in_call
+        return self.to_send + self.already + alone + self.lacking
 
     def words(self) -> str:
         """Return what would happen to its numbers, without how many that are: ``to detach of 116 attached (99 %)``."""
         share = f" of {self.attached} attached" if self.attached is not None else ""
-        if self.attached and self.to_detach:
-            share += f" ({_percent(self.to_detach, self.attached)} %)"
+        if self.attached and self.to_send:
+            share += f" ({_percent(self.to_send, self.attached)} %)"
+        to = f" to {', '.join(self.moved_to)}" if self.moved_to else ""
         others = {
-            "already detached": self.already_detached,
+            str(self.goal.already).replace("_", " "): self.already,
             "protected": self.protected,
-            "attached elsewhere": self.elsewhere,
+            "attached elsewhere" if not self.moved_to else "not here": self.elsewhere,
             "excluded": self.excluded,
+            "in a call": self.in_call,
+            "that cannot be put back": self.lacking,
         }
-        return ", ".join([f"to detach{share}", *(f"{count} {what}" for what, count in others.items() if count)])
+        return ", ".join(
+            [f"to {self.goal.verb}{to}{share}", *(f"{count} {what}" for what, count in others.items() if count)]
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class LanePreview:
-    """One lane: detaches and about how many requests they take in all, which lasts ``seconds`` at ``rate``.
+    """One lane: numbers to send and about how many requests they take in all, which lasts ``seconds`` at ``rate``.
 
     Where the rate is ``adaptive`` that is the present one, which hardly anything has tried yet.
     """
 
     account: str
-    to_detach: int
+    to_send: int
     requests: int
     seconds: float
     rate: float
     adaptive: bool
-    expires_at: float | None
-    """When the account's token ends, in seconds since the epoch, where that is known."""
+    token_left: float | None
+    """Seconds that the account's token still lasts, where that is known."""
+    reversals: Mapping[Reversal, int] = field(default_factory=dict)
+    """How many of its numbers can be put back, and how."""
+    calls: str | None = None
+    """How many of its numbers are in a call, in words; null where nobody asked."""
 
     def sentence(self) -> str:
-        """Return the estimate in words."""
+        """Return the estimate in words, and how long the token lasts."""
         pace = f"{roughly(self.seconds)} at {round(self.rate, 2):g}/s" + (
             ", where rate: auto begins" if self.adaptive else ""
         )
-        return f"about {self.requests} requests, {pace}"
+        token = f"; the token lasts {roughly(self.token_left)}" if self.token_left and self.token_left > 0 else ""
+        return f"about {self.requests} requests, {pace}{token}"
 
-    def expiry_warning(self, now: float) -> str | None:
+    def reversible(self) -> str | None:
+        """Return in words how many of its numbers a rollback puts back, and how; None where there are none."""
+        words = {"exact": "exactly as before", "new_ids": "with new ids", "none": "not at all"}
+        counts: Counter[str] = Counter()
+        for reversal, count in self.reversals.items():
+            lacks = f" (missing: {', '.join(reversal.missing)})" if reversal.missing else ""
+            counts[words[reversal.how] + lacks] += count
+        return ", ".join(f"{count} {how}" for how, count in counts.items()) or None
+
+    def expiry_warning(self) -> str | None:
         """Return a warning when the token ends before the run does."""
-        if self.expires_at is None or not self.to_detach or self.expires_at >= now + self.seconds:
+        left = self.token_left
+        if left is None or not self.to_send or left >= self.seconds:
             return None
-        left = self.expires_at - now
         when = f"ends in {left:.0f} s" if left > 0 else "has already ended"
         needs = f"{'may need' if self.adaptive else 'needs about'} {self.seconds:.0f} s"
         return f"{self.account}: the token {when}, and the run {needs}; get one that lasts longer"
@@ -105,11 +138,23 @@ class Preview:
     lanes: tuple[LanePreview, ...]
     blocks: tuple[str, ...]
     warnings: tuple[str, ...]
+    drift: Mapping[str, int] = field(default_factory=dict)
+    """How many numbers are not as the plan says, nor just detached already, by what they are instead."""
+    goal: Goal = DETACH
+    removals: tuple[Removal, ...] = ()
+    """What is deleted in the end if nothing is left on it."""
+    unconfirmed: tuple[Removal, ...] = ()
+    """Those of them that nobody has confirmed yet."""
+
+    @property
+    def to_send(self) -> int:
+        """How many numbers something would be sent for."""
+        return sum(target.to_send for target in self.targets)
 
     @property
     def to_detach(self) -> int:
-        """How many numbers would be detached."""
-        return sum(target.to_detach for target in self.targets)
+        """How many numbers would be detached: none in a rollback."""
+        return 0 if self.goal.attached else self.to_send
 
     @property
     def seconds(self) -> float:
@@ -121,7 +166,12 @@ class Preview:
         """Return what would be done, in all."""
         planned = sum(target.numbers for target in self.targets)
         ramp = f", in {self.batches} batches" if self.batches > 1 else ""
-        return f"{self.plan}: {self.to_detach} of {planned} numbers to detach, {roughly(self.seconds)}{ramp}"
+        return f"{self.plan}: {self.to_send} of {planned} numbers to {self.goal.verb}, {roughly(self.seconds)}{ramp}"
+
+    def drifted(self) -> str | None:
+        """Return how the world differs from the plan, None where it does not."""
+        found = ", ".join(f"{count} {what}" for what, count in sorted(self.drift.items()))
+        return f"drift: {sum(self.drift.values())} not as the plan says: {found}" if found else None
 
 
 def foresee(
@@ -131,65 +181,93 @@ def foresee(
     findings: Mapping[str, Findings],
     rules: Rules,
     *,
+    goal: Goal,
+    objections: Iterable[str] = (),
+    moves_to: Mapping[int, str],
     verify: bool,
     now: float,
 ) -> Preview:
-    """Return what a run of ``plan`` would do, from what each lane's pre-check found; ``now`` is since the epoch."""
-    census = {(name, target): n for name, found in findings.items() for target, n in found.census.items()}
-    targets = preview_targets([each for group in lanes.values() for each in group], tabs, census)
-    counts = {lane: sum(each.to_detach for each in targets if each.account == lane.account) for lane in lanes}
-    ahead = tuple(preview_lane(lane, count, verify=verify) for lane, count in counts.items())
+    """Return what a run of ``plan`` would do, from what each lane's pre-check found; ``now`` is since the epoch.
+
+    ``objections`` are what a saved check has against it; ``moves_to`` says where the numbers of a target are moved to,
+    by its number.
+    """
+    every = [each for group in lanes.values() for each in group]
+    targets = preview_targets(every, tabs, census(findings), goal, moves_to)
+    counts = {lane: sum(each.to_send for each in targets if each.account == lane.account) for lane in lanes}
+    ahead = tuple(
+        preview_lane(lane, count, findings[lane.account], goal, verify=verify, now=now)
+        for lane, count in counts.items()
+    )
+    drift = sum((found.drift for found in findings.values()), Counter[str]())
     blocks = [f"{name}: {text}" for name, found in findings.items() for text in found.blocks]
     warnings = [f"{name}: {text}" for name, found in findings.items() for text in found.warnings]
-    blocks += guarded(rules.guards, targets)
+    blocks += objections
+    blocks += guarded(rules.guards, targets, goal)
     blocks += filter(None, [rules.window.refuses(datetime.fromtimestamp(now, UTC))])
-    warnings += filter(None, [lane.expiry_warning(now) for lane in ahead])
+    warnings += filter(None, [lane.expiry_warning() for lane in ahead])
     batches = len(rules.guards.ramp(sum(counts.values())))
-    return Preview(plan, batches, targets, ahead, tuple(blocks), tuple(warnings))
+    return Preview(plan, batches, targets, ahead, tuple(blocks), tuple(warnings), drift, goal)
+
+
+def census(findings: Mapping[str, Findings]) -> dict[tuple[str, str | None], int]:
+    """Return how many numbers are attached in all, by account and target, where that was counted."""
+    return {(name, target): count for name, found in findings.items() for target, count in found.census.items()}
 
 
 def preview_targets(
-    targets: Iterable[Target], tabs: Iterable[Tab], census: Mapping[tuple[str, str | None], int]
+    targets: Iterable[Target],
+    tabs: Iterable[Tab],
+    counted: Mapping[tuple[str, str | None], int],
+    goal: Goal,
+    moves_to: Mapping[int, str] = _NOWHERE,
 ) -> tuple[TargetPreview, ...]:
     """Return one preview per account and target, groups of the same target added up, in plan order."""
     places = {target.no: (target.account, target.target) for target in targets}
     sums: dict[tuple[str, str | None], Counter[str]] = {place: Counter() for place in places.values()}
     for tab in tabs:
-        key = "to_detach" if tab.seen else (tab.reason if tab.state is State.SKIPPED else str(tab.state))
+        key = "to_send" if tab.seen else (tab.reason if tab.state is State.SKIPPED else str(tab.state))
         sums[places[tab.target]][key or ""] += tab.count
     return tuple(
         TargetPreview(
             *place,
-            to_detach=counts["to_detach"],
-            already_detached=counts[State.ALREADY_DETACHED],
+            to_send=counts["to_send"],
+            already=counts[goal.already],
             protected=counts["protected"],
-            elsewhere=counts["attached_elsewhere"],
+            elsewhere=counts["attached_elsewhere"] + counts["not_attached"],
             excluded=counts["excluded"],
-            attached=census.get(place),
+            in_call=counts["in_call"],
+            attached=counted.get(place),
+            goal=goal,
+            moved_to=tuple(dict.fromkeys(moves_to[no] for no, at in places.items() if at == place and no in moves_to)),
+            lacking=counts[State.PLANNED] if goal.done is State.REATTACHED else 0,
         )
         for place, counts in sums.items()
     )
 
 
-def preview_lane(lane: Lane, to_detach: int, *, verify: bool) -> LanePreview:
+def preview_lane(lane: Lane, to_send: int, found: Findings, goal: Goal, *, verify: bool, now: float) -> LanePreview:
     """Return the estimate of a lane: its looks so far stand for those of the verification."""
     looks = lane.channel.tally.requests
-    ahead = to_detach + (looks if verify and to_detach else 0)
+    ahead = to_send * goal.requests + (looks - found.once if verify and to_send else 0)
     pacer = lane.channel.pacer
-    rate, expires_at = pacer.rate.per_second, lane.channel.token.expires_at
-    return LanePreview(lane.account, to_detach, looks + ahead, ahead / rate, rate, pacer.adaptive, expires_at)
+    rate, ends = pacer.rate.per_second, lane.channel.token.expires_at
+    left, reversals = None if ends is None else ends - now, dict(found.reversals)
+    return LanePreview(
+        lane.account, to_send, looks + ahead, ahead / rate, rate, pacer.adaptive, left, reversals, found.calls
+    )
 
 
-def guarded(guards: Guards, targets: Iterable[TargetPreview]) -> list[str]:
+def guarded(guards: Guards, targets: Iterable[TargetPreview], goal: Goal) -> list[str]:
     """Return why the guards forbid a run that would do what ``targets`` say."""
     targets = list(targets)
-    total = sum(target.to_detach for target in targets)
+    total = sum(target.to_send for target in targets)
     refusals = []
     if total > guards.max_numbers:
-        refusals.append(f"{total} numbers would be detached, and guards.max_numbers is {guards.max_numbers}")
+        refusals.append(f"{total} numbers would be {goal.participle}, and guards.max_numbers is {guards.max_numbers}")
     for target in targets:
         if guards.needs_census and target.attached is not None:
-            refusals += filter(None, [guards.refuse(target.place, target.to_detach, target.attached)])
+            refusals += filter(None, [guards.refuse(target.place, target.to_send, target.attached)])
     return refusals
 
 

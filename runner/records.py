@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from runner.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from runner.model import Confirmation, Fault, Outcome, State
 
@@ -45,6 +45,8 @@ class RunRecord:
     version: str
     host: str
     user: str
+    moves: bool = False
+    """Whether it moves its numbers instead of detaching them."""
 
 
 class ItemRecord(NamedTuple):
@@ -57,7 +59,7 @@ class ItemRecord(NamedTuple):
     number: str
     state: State
     seen_attached: bool
-    """Whether the newest pre-check saw it attached to its target."""
+    """Whether the newest pre-check saw that something has to be sent for it."""
     confirmed_by: Confirmation | None = None
     reason: str | None = None
     fault: Fault | None = None
@@ -66,6 +68,10 @@ class ItemRecord(NamedTuple):
     before: dict[str, Any] | None = None
     verified: bool = False
     """Whether a look after the detach saw it gone."""
+    moved_to: str | None = None
+    """Where it is moved to; null in a run that moves nothing."""
+    gap_ms: float | None = None
+    """How long it was attached to nothing while it was moved, at most; null where nobody measured that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,8 @@ class LaneRecord:
 class NewTarget:
     """One group of a plan; ``numbers`` is null for all that is attached when the pre-check looks.
 
-    The numbers of an ``excluded`` group are left alone from the start.
+    The numbers of an ``excluded`` group are left alone from the start. In a rollback ``befores`` says of each number
+    where it is put back.
     """
 
     account: str
@@ -94,6 +101,41 @@ class NewTarget:
     numbers: Collection[str] | None
     if_missing: bool = False
     excluded: bool = False
+    befores: Collection[Mapping[str, Any]] | None = None
+
+
+RemovalState = Literal["planned", "in_flight", "deleted", "already_deleted", "kept", "unknown"]
+KeptReason = Literal["dry_run", "not_confirmed", "not_verified", "not_all_gone", "not_empty", "run_not_finished"]
+
+
+class Removal(NamedTuple):
+    """Something that numbers were attached to and that a plan wants deleted: a bridge, a gateway.
+
+    ``planned`` is confirmed and not decided; ``reason`` or ``fault`` say why it was ``kept``, ``note`` what was left
+    on it; ``attempts`` counts requests to delete it.
+    """
+
+    account: str
+    provider: str
+    kind: str
+    thing: str
+    state: RemovalState = "planned"
+    confirmed_by: Confirmation | None = None
+    reason: KeptReason | None = None
+    note: str | None = None
+    fault: Fault | None = None
+    attempts: int = 0
+    finished_at: float | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it was confirmed and is still to be decided."""
+        return self.state in ("planned", "in_flight")
+
+    @property
+    def troubled(self) -> bool:
+        """Whether it should have been deleted, and was not as far as anybody knows."""
+        return self.state == "unknown" or (self.state == "kept" and self.fault is not None)
 
 
 class Attempt(NamedTuple):
@@ -138,13 +180,14 @@ class Timeline:
 
 
 class Settled(NamedTuple):
-    """What became of an item; ``attempts`` are those made since it was claimed."""
+    """What became of an item; ``attempts`` are those made since it was claimed, ``gap_ms`` as of an `ItemRecord`."""
 
     item: int
     outcome: Outcome
     at: float
     attempts: int = 0
     verified: bool = False
+    gap_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
-"""One run from its beginning to its report: pre-check, confirm, detach, verify, report."""
+"""One run from its beginning to its report: pre-check, confirm, send, verify, report."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,17 +13,23 @@ from typing import TYPE_CHECKING
 from runner.attending import Attendant
 from runner.begin import leave_alone
 from runner.bounds import bounded
+from runner.cleaning import Cleaning
+from runner.clearing import Clearing
+from runner.detaching import Detaching
 from runner.errors import LedgerError, RecordingFailed, RequestError, StepRefused, first_of
-from runner.execute import Execution, Feed
+from runner.gate import Gatekeeper
+from runner.history import SHIFT, destination_name
 from runner.journal import Journal
 from runner.lanes import PatientReads, Stop
 from runner.ledgerfile import LedgerFile
-from runner.model import OPEN, TROUBLED, Pending
-from runner.narrating import Narrator
+from runner.model import TROUBLED, UNFINISHED, Pending, Skipped
+from runner.moving import Moving
+from runner.narrating import Crossing, Narrator
 from runner.opening import open_lane
-from runner.precheck import Findings, Precheck, expand
-from runner.preview import Preview, foresee
+from runner.precheck import Findings
+from runner.preview import Preview, census, foresee
 from runner.report import fold
+from runner.restoring import Restoring
 from runner.verify import Verification
 
 if TYPE_CHECKING:
@@ -38,8 +44,9 @@ if TYPE_CHECKING:
     from runner.model import Item, Outcome
     from runner.policy import RetryPolicy
     from runner.progress import Progress
-    from runner.records import Attempt, Ending
+    from runner.records import Attempt, Ending, RunRecord
     from runner.report import Report
+    from runner.saved import Approval
 
 
 @dataclass(slots=True)
@@ -59,19 +66,29 @@ class Run:
     preview: Callable[[Preview], None]
     refused: Callable[[Preview], Coroutine[None, None, str | None]]
     """Asked before the first detach; gives why nothing may be sent, or None."""
+    may_delete: Callable[[Preview], Coroutine[None, None, bool]]
+    """Asked before that whether what is empty in the end may be deleted, where the plan wants it."""
     tripped: Callable[[str], None]
     follow: Callable[[AsyncExitStack, Lane], None] = lambda *_: None
     """Told of every lane before it sends anything, with what is closed when its run ends."""
+    approval: Approval | None = None
+    """What holds it to a saved check."""
     lanes: dict[str, Lane] = field(default_factory=dict)
     targets: dict[str, list[Target]] = field(default_factory=dict)
     signal: int | None = None
     notes: list[str] = field(default_factory=list)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """The values of what was given by reference for a rollback or a move."""
+    moves_to: dict[int, str] = field(default_factory=dict)
+    """What the numbers of each target are moved to, by the target's number; empty when they are detached."""
     failures: int = 0
     finished: int = 0
     believed: set[int] = field(default_factory=set)
     """Items whose still being attached was verified with all patience in this process."""
 
     narrator: Narrator = field(init=False)
+    stages: Detaching | Restoring | Moving = field(init=False)
+    cleaning: Cleaning = field(init=False)
 
     def __post_init__(self) -> None:
         self.narrator = Narrator(self.log, self.progress)
@@ -82,7 +99,9 @@ class Run:
         Raises RecordingFailed when the ledger fails on the way: then nothing more is sent.
         """
         journal = Journal(self.ledger, self.run_id, self.session)
-        self.narrator.started(self.ledger.history.run(self.run_id))
+        record = self.ledger.history.run(self.run_id)
+        self.stages = self._stages(journal, record)
+        self.narrator.started(record)
         try:
             ending = await self._engage(journal)
             self.ledger.finish(self.run_id, self.clock(), ending, self.signal, self.notes)
@@ -94,6 +113,17 @@ class Run:
         self.log.info("run.finished", status=report.status, exit_code=report.exit_code, **report.totals)
         return report
 
+    def _stages(self, journal: Journal, record: RunRecord) -> Detaching | Restoring | Moving:
+        if record.rollback_of is not None:
+            return Restoring(journal, self.rules, self.log, self.clock, self.secrets)
+        targets = self.ledger.history.targets(self.run_id)
+        said = {target.no: self.rules.reattach.get(place, {}) for place, target in enumerate(targets)}
+        if not record.moves:
+            return Detaching(journal, self.rules, self.log, self.clock, said, self.options.dry_run)
+        to = {target.no: self.rules.reassign[place] for place, target in enumerate(targets)}
+        self.moves_to = {no: destination_name(where) for no, where in to.items()}
+        return Moving(journal, self.rules, self.log, self.clock, said, to, self.secrets, self.options.dry_run)
+
     def _failure(self, error: BaseException) -> BaseException:
         if isinstance(error, LedgerError) and not isinstance(error, StepRefused):
             return RecordingFailed(f"{error}; nothing more was sent; mend it, then `teardown resume {self.run_id}`")
@@ -102,6 +132,9 @@ class Run:
     async def _engage(self, journal: Journal) -> Ending:
         async with AsyncExitStack() as stack:
             await self._open_lanes(stack)
+            how = {name: lane.spec.removing for name, lane in self.lanes.items()}
+            clearing = Clearing(self.ledger.history, self.run_id, how)
+            self.cleaning = Cleaning(journal, self.log, self.clock, clearing, self.rules.delete)
             attendant = Attendant(
                 lanes=self.lanes,
                 journal=journal,
@@ -141,12 +174,29 @@ class Run:
             self.preview(seen)
             if seen.blocks or self._interrupted():
                 return self._held_back()
-            if not self.options.dry_run:
-                if seen.to_detach and (refused := await self.refused(seen)):
+            if self.options.dry_run:
+                await self.cleaning.leave_out(seen.unconfirmed, "dry_run")
+            else:
+                if refused := await self._refused(seen):
                     self.notes.append(f"nothing was sent: {refused}")
                     return self._held_back()
-                await self._detach(journal, seen)
+                if not (await self._send(journal, seen) and await self._clean_up(journal)):
+                    return self._held_back()
         return self._ending("stopped" if any(lane.stopped for lane in self.lanes.values()) else "finished")
+
+    async def _refused(self, seen: Preview) -> str | None:
+        """Return why nothing may be sent; what may be deleted is recorded only when something may."""
+        may_delete = bool(seen.unconfirmed) and await self.may_delete(seen)
+        if self._interrupted():
+            return "it was interrupted"
+        to_delete = len(seen.removals) - (0 if may_delete else len(seen.unconfirmed))
+        if (seen.to_send or to_delete) and (refused := await self.refused(seen)):
+            return refused
+        if may_delete:
+            await self.cleaning.confirm(seen.unconfirmed)
+        else:
+            await self.cleaning.leave_out(seen.unconfirmed, "not_confirmed")
+        return None
 
     def _held_back(self) -> Ending:
         """Blocked, unless an earlier process has sent something already: then it is not before the first detach."""
@@ -170,6 +220,7 @@ class Run:
                 policy=self.policy,
                 options=self.options,
                 clock=self.clock,
+                secrets=tuple(self.secrets.values()),
             )
             lane.on_stop, lane.on_throttle = self._lane_stopped, self.narrator.throttled
             self.follow(stack, lane)
@@ -191,57 +242,90 @@ class Run:
     async def _precheck(self, journal: Journal) -> Preview:
         self.progress.phase("pre-check")
         findings = {name: Findings() for name in self.lanes}
-        await self._each_lane(lambda lane: self._look(lane, journal, findings[lane.account], expand_only=True))
+        await self._each_lane(lambda lane: self._look(lane, findings[lane.account], expand_only=True))
+        if self.approval:
+            await journal.call(self.approval.leave_alone, self.ledger, self.run_id, self.clock())
         await journal.call(leave_alone, self.ledger, self.run_id, self.rules, self.clock())
-        await self._each_lane(lambda lane: self._look(lane, journal, findings[lane.account], expand_only=False))
+        await self._each_lane(lambda lane: self._look(lane, findings[lane.account], expand_only=False))
         tabs = await journal.call(self.ledger.history.tabs, self.run_id)
         lanes = {lane: self.targets[name] for name, lane in self.lanes.items()}
         plan = self.ledger.history.run(self.run_id).plan_name
-        seen = foresee(plan, lanes, tabs, findings, self.rules, verify=self.options.verify, now=self.clock())
+        seen = foresee(
+            plan,
+            lanes,
+            tabs,
+            findings,
+            self.rules,
+            goal=self.stages.goal,
+            objections=await self._objections(journal, findings),
+            moves_to=self.moves_to,
+            verify=self.options.verify,
+            now=self.clock(),
+        )
+        removals, unconfirmed = await self.cleaning.ahead()
+        seen = replace(seen, removals=tuple(removals), unconfirmed=tuple(unconfirmed))
         self.notes += [*seen.blocks, *seen.warnings]
         self.narrator.prechecked(seen)
         return seen
 
-    async def _look(self, lane: Lane, journal: Journal, findings: Findings, *, expand_only: bool) -> None:
-        reader = lane.spec.reader(PatientReads(lane))
-        targets = self.targets[lane.account]
-        states = OPEN | TROUBLED if self.options.retry_failed else OPEN
+    async def _objections(self, journal: Journal, findings: Mapping[str, Findings]) -> list[str]:
+        """Return what a saved check has against the run; what was not seen whole is not compared."""
+        if not self.approval or self._interrupted() or any(found.blocks for found in findings.values()):
+            return []
+        history, counted = self.ledger.history, census(findings)
+        return await journal.call(self.approval.objections, history, self.run_id, counted, self.clock())
+
+    async def _look(self, lane: Lane, findings: Findings, *, expand_only: bool) -> None:
+        reads, targets = PatientReads(lane), self.targets[lane.account]
+        states = UNFINISHED | TROUBLED if self.options.retry_failed else UNFINISHED
         try:
             if expand_only:
-                await expand(reader, journal, targets, everywhere=lane.spec.everywhere)
+                await self.stages.expand(lane, reads, targets)
             elif not findings.blocks:
-                census = self.rules.guards.needs_census or lane.spec.counts
-                precheck = Precheck(reader, journal, self.rules.guards, self.clock, findings, census=census)
-                await precheck.look(targets, states, everywhere=lane.spec.everywhere)
+                await self.stages.look(lane, reads, targets, states, findings)
         except RequestError as error:
             if not self.signal:
                 findings.blocks.append(f"the pre-check failed, and a failed read is no evidence: {error}")
 
-    async def _detach(self, journal: Journal, seen: Preview) -> None:
+    async def _send(self, journal: Journal, seen: Preview) -> bool:
+        """Send batch after batch; False when the gate stopped the run, or the saved check is used up."""
         self.narrator.sending(seen)
         self.failures, self.finished = await journal.call(self.ledger.history.score, self.run_id)
-        after, ends = 0, await journal.call(self._batches, seen.to_detach)
+        after, ends = 0, await journal.call(self._batches, seen.to_send)
+        gate = Gatekeeper(self.rules.guards.gate, self.lanes.values(), self.log, self._trip)
         for batch, upto in enumerate(ends, 1):
-            self.progress.phase("detaching" if len(ends) == 1 else f"batch {batch} of {len(ends)}")
-            await self._each_lane(partial(self._execute, journal, after, upto))
+            if not (await gate.opens() and await self._uses_check(journal)):
+                return False
+            self.progress.phase(self.stages.goal.doing if len(ends) == 1 else f"batch {batch} of {len(ends)}")
+            await self._each_lane(partial(self._execute, after, upto))
             await self._verify(journal)
             after = upto
-            if all(lane.stopped for lane in self.lanes.values()):
-                return
+            if self._all_stopped():
+                return True
         if not ends:  # an earlier process may have left something unverified
             await self._verify(journal)
+        return True
+
+    async def _uses_check(self, journal: Journal) -> bool:
+        """Use a saved check up, as something is about to be sent; False when another run has done so meanwhile."""
+        if self.approval is None or self._all_stopped():
+            return True
+        if used := await journal.call(self.approval.use, self.ledger, self.run_id):
+            self.notes.append(f"nothing was sent: {used}")
+        return used is None
+
+    def _all_stopped(self) -> bool:
+        return all(lane.stopped for lane in self.lanes.values())
 
     def _batches(self, total: int) -> list[int]:
         """Return the id of the last item of each batch."""
         ends = itertools.accumulate(self.rules.guards.ramp(total))
         return [self.ledger.history.position(self.run_id, end, seen=True) for end in ends]
 
-    async def _execute(self, journal: Journal, after: int, upto: int, lane: Lane) -> None:
-        if lane.stopped:
-            return
-        feed = Feed(journal, lane, {each.no: each.target for each in self.targets[lane.account]}, after, upto)
-        detacher = lane.spec.detacher(lane.channel)
-        await Execution(lane, detacher, journal, self.log, self.clock, partial(self._settled, lane)).run(feed)
+    async def _execute(self, after: int, upto: int, lane: Lane) -> None:
+        if not lane.stopped:
+            settled = partial(self._settled, lane)
+            await self.stages.execute(lane, self.targets[lane.account], (after, upto), settled)
 
     async def _verify(self, journal: Journal) -> None:
         if not self.options.verify or self.options.dry_run:
@@ -253,17 +337,31 @@ class Run:
     async def _verify_lane(self, lane: Lane, journal: Journal) -> None:
         if lane.stopped and not lane.stopped.leaves_time_to_look:
             return
-        reader = lane.spec.reader(PatientReads(lane, outlast=True))
+        reads, targets, goal = PatientReads(lane, outlast=True), self.targets[lane.account], self.stages.goal
+        reader = await self.stages.reader(lane, reads, targets)
 
         def changed(target: str | None, standing: Standing, outcome: Outcome) -> None:
             self.narrator.settled(lane, target, standing.number, outcome, was=standing.state)
             self.failures += (outcome.state in TROUBLED) - (standing.state in TROUBLED)
 
-        verification = Verification(lane, reader, journal, self.clock, changed=changed, believed=self.believed)
-        if unverified := await verification.run(self.targets[lane.account]):
+        verification = Verification(lane, reader, journal, self.clock, goal, changed=changed, believed=self.believed)
+        if unverified := await verification.run(targets):
             self.notes.append(unverified)
             self.log.warning("verification.incomplete", account=lane.account, error=unverified)
         await journal.flush()
+
+    async def _clean_up(self, journal: Journal) -> bool:
+        """Delete what the plan wants deleted; nothing in a run that has stopped anywhere, or left anything open.
+
+        False when the saved check is used up.
+        """
+        if any(lane.stopped for lane in self.lanes.values()) or not await self.cleaning.may_begin():
+            return True
+        if not await self._uses_check(journal):
+            return False
+        self.progress.phase("deleting what is empty")
+        await self._each_lane(self.cleaning.run)
+        return True
 
     async def _each_lane(self, work: Callable[[Lane], Coroutine[None, None, None]]) -> None:
         async def counted(lane: Lane) -> None:
@@ -274,11 +372,25 @@ class Run:
             for lane in self.lanes.values():
                 group.create_task(counted(lane))
 
-    def _settled(self, lane: Lane, item: Item, outcome: Outcome, attempts: int, answer: Attempt | None) -> None:
+    def _settled(
+        self,
+        lane: Lane,
+        item: Item,
+        outcome: Outcome,
+        attempts: int,
+        answer: Attempt | None,
+        *,
+        gap_ms: float | None = None,
+    ) -> None:
         """Count what became of an item."""
         if isinstance(outcome, Pending):
             return
-        self.narrator.settled(lane, item.target, item.number, outcome, attempts=attempts, answer=answer)
+        crossing = Crossing(self.moves_to.get(item.id >> SHIFT), gap_ms)
+        self.narrator.settled(
+            lane, item.target, item.number, outcome, attempts=attempts, answer=answer, crossing=crossing
+        )
+        if isinstance(outcome, Skipped):
+            return
         self.finished += 1
         self.failures += outcome.state in TROUBLED
         self._mind_guards()
@@ -286,10 +398,13 @@ class Run:
     def _mind_guards(self) -> None:
         """Stop everything, once, when so many items have failed that a guard says so."""
         tripped = self.rules.guards.tripped_by(self.failures, self.finished)
-        if tripped and not all(lane.stopped for lane in self.lanes.values()):
-            self.log.error("guard.tripped", error=tripped)
-            self.tripped(tripped)
-            self.stop(Stop("guard", tripped))
+        if tripped and not self._all_stopped():
+            self._trip(tripped)
+
+    def _trip(self, why: str) -> None:
+        self.log.error("guard.tripped", error=why)
+        self.tripped(why)
+        self.stop(Stop("guard", why))
 
     def _lane_stopped(self, lane: Lane) -> None:
         if lane.stopped and lane.stopped.message not in self.notes:

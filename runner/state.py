@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +17,7 @@ from runner.errors import InputError, LedgerError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import BinaryIO
 
 VARIABLE = "TEARDOWN_STATE_DIR"
 _RUN_ID = re.compile(r"[0-9A-Za-z-]+")
@@ -64,10 +67,21 @@ class StateFolder:
 
     def keep(self, run_id: str, name: str, text: str) -> None:
         """Write a file of a run, 0600."""
+        self._keep(run_id, name, io.BytesIO(text.encode()))
+
+    def keep_copy(self, run_id: str, name: str, original: Path) -> None:
+        """Copy a file into the folder of a run, 0600."""
+        try:
+            with original.open("rb") as file:
+                self._keep(run_id, name, file)
+        except OSError as error:
+            raise InputError(f"{original} cannot be read ({error.strerror}); check the path") from error
+
+    def _keep(self, run_id: str, name: str, source: BinaryIO) -> None:
         path = self.make(run_id) / name
         try:
-            with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-                file.write(text)
+            with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
+                shutil.copyfileobj(source, file)
         except OSError as error:
             raise LedgerError(f"{path} cannot be written: {error.strerror}; give another --state-dir") from error
 

@@ -25,7 +25,7 @@ from runner.log import mask, mask_text
 from runner.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from contextlib import AsyncExitStack
 
     from opentelemetry.trace import Span, Tracer
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from runner.channel import Line
     from runner.lanes import Lane
-    from runner.providers import Detacher
+    from runner.providers import Attacher, Before, Detacher
     from runner.records import RunRecord
     from runner.report import Report
     from runner.transport import Reply
@@ -43,7 +43,7 @@ _PATIENCE = 6.0
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 _detaching: ContextVar[tuple[str | None, str] | None] = ContextVar("detaching", default=None)
-"""Target and number that this task detaches at the moment."""
+"""Target and number that this task detaches or puts back at the moment, of several the first."""
 
 
 @asynccontextmanager
@@ -92,6 +92,10 @@ class Trace:
         channel, make = lane.channel, lane.spec.detacher
         channel.transport = _TracedTransport(channel.transport, self, _below(span), about)
         lane.spec = replace(lane.spec, detacher=lambda http: _TracedDetacher(make(http)))
+        if way_back := lane.spec.reattaching:
+            attacher = way_back.attacher
+            way_back = replace(way_back, attacher=lambda http: _TracedAttacher(attacher(http)))
+            lane.spec = replace(lane.spec, reattaching=way_back)
 
     def text(self, text: str) -> str:
         """Return ``text`` as it may be shown."""
@@ -194,3 +198,18 @@ class _TracedDetacher:
             await self._detach(target, number)
         finally:
             _detaching.reset(before)
+
+
+class _TracedAttacher:
+    """An attacher whose requests know which number they are about."""
+
+    def __init__(self, attacher: Attacher) -> None:
+        self._attach = attacher.attach
+
+    async def attach(self, numbers: Sequence[str], before: Before) -> int:
+        """As `Attacher.attach`."""
+        known = _detaching.set((before.get("bridge"), numbers[0]))
+        try:
+            return await self._attach(numbers, before)
+        finally:
+            _detaching.reset(known)

@@ -1,4 +1,4 @@
-"""Look again in bulk: done means seen gone."""
+"""Look again in bulk: done means seen gone, in a rollback seen back."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from runner.errors import RequestError
-from runner.model import Attached, Failed, Fault, Gone, State
-from runner.precheck import gone_after_attempt
+from runner.model import TROUBLED, Attached, Failed, Fault, Gone, State, Stranded
+from runner.precheck import settled_by
 from runner.providers import NumberSeen, TargetSeen
 from runner.records import Settled
 from runner.waiting import Waiting, surveys
@@ -16,17 +16,19 @@ from runner.waiting import Waiting, surveys
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
+    from runner.goal import Goal
     from runner.history import Standing, Target
     from runner.journal import Journal
     from runner.lanes import Lane
     from runner.model import Outcome, Seen
     from runner.providers import Reader, Sight
 
-_STATES = frozenset({State.DETACHED, State.FAILED, State.UNKNOWN})
+
+_REATTACHED = Fault("reattached", "it was detached, and somebody has attached it again since")
 
 
 class Verification:
-    """Looks at everything that a lane has sent something for and that no look has seen gone yet.
+    """Looks at everything that a lane has sent something for and that no look has seen where the ``goal`` wants it.
 
     ``changed`` is told of every outcome that the look corrects: the state before and the outcome now. ``believed``
     holds the items that were looked at with all patience already, and gets more of them.
@@ -38,6 +40,7 @@ class Verification:
         reader: Reader,
         journal: Journal,
         clock: Callable[[], float],
+        goal: Goal,
         *,
         changed: Callable[[str | None, Standing, Outcome], None],
         believed: set[int],
@@ -46,15 +49,17 @@ class Verification:
         self._reader = reader
         self._journal = journal
         self._clock = clock
+        self._goal = goal
         self._changed = changed
         self._believed = believed
         self._open = Waiting()
+        self._last: dict[tuple[str | None, str], Seen] = {}
 
     async def run(self, targets: Iterable[Target]) -> str | None:
         """Settle what can be settled; return a sentence when something could not be looked at.
 
-        What is still seen attached is looked at again, with growing waits, before that is believed: a provider's
-        reads may lag behind its writes.
+        What is still seen as it was is looked at again, with growing waits, before that is believed: a provider's reads
+        may lag behind its writes.
         """
         ahead = deque(surveys(targets, everywhere=self._lane.spec.everywhere))
         try:
@@ -69,17 +74,18 @@ class Verification:
             return f"{len(self._open)} numbers of {self._lane.account} could not be verified: {error}"
         for target, numbers in self._open.wanted().items():
             for number in numbers:
-                self._still_attached(target, number)
+                self._as_before(target, number)
         return None
 
     async def _load(self, groups: Iterable[Target]) -> None:
+        states = TROUBLED | {self._goal.done}
         for target in groups:
-            for each in await self._journal.call(self._journal.ledger.history.items_of, target.no, _STATES):
+            for each in await self._journal.call(self._journal.ledger.history.items_of, target.no, states):
                 if not each.verified and each.id not in self._believed:
                     self._open.add(target.target, each)
 
     async def _look_with_patience(self) -> None:
-        """Look on until all is gone, or what is attached has been so for several looks and twice the longest delay."""
+        """Look on until nothing is open, or that has been so for several looks and twice the longest delay."""
         policy, waited = self._lane.policy, 0.0
         for looks in itertools.count(1):
             patient = looks >= policy.max_attempts and waited >= 2 * policy.max_delay
@@ -87,28 +93,30 @@ class Verification:
                 return
             delay = policy.backoff(looks, (1 + self._lane.roll()) / 2)
             waited += delay
-            await self._lane.wait(delay, "some numbers still show as attached, looking again")
+            await self._lane.wait(delay, f"some numbers show as {self._goal.undone}, looking again")
             await self._look(self._open.wanted())
 
     async def _look(self, wanted: dict[str | None, list[str]]) -> None:
-        """Look once at what is ``wanted``, and settle what is gone, or attached again in another way than before."""
+        """Look once at what is ``wanted``, and settle what is where it should be, or hangs on something else."""
         if not wanted:
             return
         async for sight in self._sights(wanted):
             if isinstance(sight, TargetSeen):
                 if sight.attached is None:
-                    self._target_gone(sight.target)
-            elif not isinstance(sight.seen, Attached):
-                self._gone(sight.target, self._open.pop(sight.target, sight.number), sight.seen)
-            elif await self._differs(sight.target, sight.number, sight.seen):
-                self._reattached(sight.target, sight.number)
+                    for number in self._open.wanted([sight.target]).get(sight.target, []):
+                        self._judge(sight.target, number, Gone("target_gone"))
+            elif isinstance(sight.seen, Attached) and await self._differs(sight.target, sight.number, sight.seen):
+                self._hangs_on(sight.target, sight.number, _REATTACHED)
+            else:
+                self._judge(sight.target, sight.number, sight.seen)
 
     async def _differs(self, target: str | None, number: str, seen: Attached) -> bool:
         """Whether the number of a confirmed detach hangs on something else than the pre-check saw."""
         standings = self._open.at(target, number)
         if not standings or standings[0].state is not State.DETACHED:
             return False
-        return await self._journal.call(self._journal.ledger.history.before, standings[0].id) != seen.before
+        before = await self._journal.call(self._journal.ledger.history.before, standings[0].id) or {}
+        return any(before.get(key) != value for key, value in seen.before.items())
 
     async def _sights(self, wanted: Mapping[str | None, list[str]]) -> AsyncIterator[Sight]:
         """Survey what is ``wanted``; what the survey leaves out is looked at by itself."""
@@ -123,35 +131,34 @@ class Verification:
             for number in sorted(numbers):
                 yield NumberSeen(target, number, await self._reader.look(target, number))
 
-    def _target_gone(self, target: str | None) -> None:
-        for number in self._open.wanted([target]).get(target, []):
-            self._gone(target, self._open.pop(target, number), Gone("target_gone"))
+    def _judge(self, target: str | None, number: str, seen: Seen) -> None:
+        if self._goal.reached(seen):
+            for standing in self._open.pop(target, number):
+                self._reached(target, standing, seen)
+        elif fault := self._goal.obstacle(seen):
+            self._hangs_on(target, number, fault)
+        else:
+            self._last[target, number] = seen
 
-    def _gone(self, target: str | None, standings: Iterable[Standing], seen: Seen) -> None:
-        for standing in standings:
-            if standing.state is State.DETACHED:
-                self._journal.verified(standing.id)
-            else:
-                self._settle(target, standing, gone_after_attempt(standing, seen))
+    def _reached(self, target: str | None, standing: Standing, seen: Seen) -> None:
+        if standing.state is self._goal.done:
+            self._journal.verified(standing.id)
+        else:
+            self._settle(target, standing, settled_by(self._goal, standing, seen))
 
-    def _reattached(self, target: str | None, number: str) -> None:
+    def _hangs_on(self, target: str | None, number: str, fault: Fault) -> None:
         for standing in self._open.pop(target, number):
             self._believed.add(standing.id)
-            text = "it was detached, and somebody has attached it again since"
-            self._settle(target, standing, Failed(Fault("reattached", text)))
+            self._settle(target, standing, Failed(fault))
 
-    def _still_attached(self, target: str | None, number: str) -> None:
+    def _as_before(self, target: str | None, number: str) -> None:
+        seen = self._last.get((target, number))
         for standing in self._open.pop(target, number):
             self._believed.add(standing.id)
-            match standing.state:
-                case State.DETACHED:
-                    text = "the provider confirmed the detach, but the number is still attached when looked at"
-                    self._settle(target, standing, Failed(Fault("still_attached", text)))
-                case State.UNKNOWN:
-                    text = "the answer to the attempt was lost, and the number is still attached when looked at"
-                    self._settle(target, standing, Failed(Fault("still_attached", text)))
+            if outcome := self._goal.corrected(standing.state, seen):
+                self._settle(target, standing, outcome)
 
     def _settle(self, target: str | None, standing: Standing, outcome: Outcome) -> None:
-        verified = not isinstance(outcome, Failed)
+        verified = not isinstance(outcome, Failed | Stranded)
         self._journal.settled(Settled(standing.id, outcome, self._clock(), verified=verified))
         self._changed(target, standing, outcome)

@@ -8,10 +8,16 @@ from typing import Any
 Schema = dict[str, Any]
 _TITLES = {
     "AccountFile": "An account",
+    "AuthFile": "`auth`",
+    "BridgeFile": "`reassign` at Unpod",
+    "GatewaysFile": "`reassign` at VideoSDK",
     "GroupFile": "A group",
     "GuardsFile": "`guards`",
+    "InboundFile": "`inbound`",
     "LogFile": "`log`",
+    "OutboundFile": "`outbound`",
     "RetryFile": "`retry`",
+    "SavedItem": "An item",
     "WindowFile": "`window`",
     "error": "`error`",
     "lane": "A lane",
@@ -20,6 +26,7 @@ _TITLES = {
     "totals": "`totals`",
 }
 _PATTERNS = {
+    r"^[0-9a-f]{64}$": "SHA-256",
     r"^\d+(\.\d+)?\s*(ms|s|m|h|d)?$": "duration",
     r"^[0-9.]+\s*/\s*(s|sec|second|m|min|minute|h|hour)$": "rate",
     r"^\+[1-9][0-9]{6,14}$": "number in E.164",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner import config, plan, report
+from runner import config, plan, report, saved
 from runner.cli.codes import EXIT_CODES
 from runner.cli.main import teardown
 from scripts.keys import sections
@@ -22,6 +22,8 @@ FOLDER = ROOT / "docs" / "reference"
 _EVENT = re.compile(r"[a-z]+\.[a-z]+")
 _LEVELS = ("debug", "info", "warning", "error", "record")
 EVENTS = {
+    "gate.closed": "the health gate gave a bad answer, and the run pauses; `error` is what it said",
+    "gate.opened": "it gave a good answer again, or the run was stopped meanwhile",
     "guard.tripped": "a guard stopped the run part-way; `error` says which",
     "hook.failed": "a command of yours failed or took too long; the run is what it would have been",
     "hook.finished": "a command of yours ended well",
@@ -31,16 +33,18 @@ EVENTS = {
     "metrics.failed": "figures could not be written or sent",
     "notify.failed": "somebody could not be told",
     "notify.sent": "somebody was told",
-    "number.attempt": "a detach request did not succeed (level debug)",
-    "number.finished": "an item has its outcome; `attempt` is how many requests were sent for it",
+    "number.attempt": "a request that detaches or attaches did not succeed (level debug)",
+    "number.finished": "an item has its outcome; `attempt` is how many requests were sent for it. In a move `moved_to`"
+    " says where to, and `gap_ms` how long it was attached to nothing",
     "number.retry": "another request will be sent for it, in `wait_s` seconds at the earliest",
-    "precheck.finished": "the pre-check is done: `to_detach` counts, `blocks` says what forbids the run",
+    "precheck.finished": "the pre-check is done: `to_detach`, `to_move` or `to_reattach` counts, `blocks` says what"
+    " forbids it",
     "precheck.warning": "something that a person should know before it begins",
     "report.unwritable": "a report file could not be written",
     "run.finished": "the last line: `status`, `exit_code` and how many items have each outcome",
     "run.interrupted": "a signal came; requests in flight finish",
     "run.paused": "somebody paused it",
-    "run.started": "a process began to work on the run",
+    "run.started": "a process began to work on the run; `rollback_of` is the run that it puts back",
     "run.unpaused": "somebody let it go on",
     "verification.incomplete": "the look at the end failed; outcomes stand as the provider answered",
     "tracing.failed": "traces could not be sent",
@@ -56,6 +60,7 @@ def pages() -> dict[str, str]:
         "config": ("Config keys", _config()),
         "plan": ("Plan keys", _keys(plan.json_schema(), "The top of a plan")),
         "report": ("Report keys", _keys(report.json_schema(), "The top of a report", with_defaults=False)),
+        "saved-check": ("Saved check keys", _saved_check()),
         "outcomes": ("Outcomes", _outcomes()),
         "exit-codes": ("Exit codes", _exit_codes()),
         "events": ("Events", _events()),
@@ -135,6 +140,15 @@ def _keys(schema: dict[str, object], top: str, *, with_defaults: bool = True) ->
     return "".join(parts)
 
 
+def _saved_check() -> str:
+    above = (
+        "What `teardown check --out` writes: one JSON document, `teardown.check/1`. Its first line is all but the\n"
+        "items; then comes a line an item, then the SHA-256 of every byte above. `teardown schema check` prints the\n"
+        "schema, and [migrate](../how-to/migrate.md) shows it at work.\n\n"
+    )
+    return above + _keys(saved.json_schema(), "The top of a saved check", with_defaults=False)
+
+
 def _outcomes() -> str:
     schema = report.json_schema()["$defs"]
     above = "Every item of a plan ends in exactly one of these, and the counts add up to `planned`.\n\n"
@@ -151,7 +165,10 @@ def _outcomes() -> str:
 
 
 def _exit_codes() -> str:
-    above = "The exit code is computed from the report alone.\n\n"
+    above = (
+        "The exit code of a run is computed from its report alone. Where there is no run, as of `discover` or of a\n"
+        "saved check that was altered or used up, it means the same, and the sentence on stderr says why.\n\n"
+    )
     return above + table(
         ("exit", "meaning", "what to do"), ([code, meaning, do] for code, (meaning, do) in EXIT_CODES.items())
     )

@@ -9,14 +9,18 @@ from reporting import RUN
 
 from runner.model import (
     STEPS,
+    AlreadyAttached,
     AlreadyDetached,
-    Attached,
+    AlreadyMoved,
     Detached,
     Failed,
     Fault,
+    Moved,
     Pending,
+    Reattached,
     Skipped,
     State,
+    Stranded,
     Unknown,
 )
 from runner.records import Attempt, NewTarget, Settled
@@ -27,6 +31,11 @@ OUTCOMES = {
     State.PLANNED: Pending(),
     State.DETACHED: Detached("response"),
     State.ALREADY_DETACHED: AlreadyDetached(),
+    State.REATTACHED: Reattached("response"),
+    State.ALREADY_ATTACHED: AlreadyAttached(),
+    State.MOVED: Moved("response"),
+    State.ALREADY_MOVED: AlreadyMoved(),
+    State.STRANDED: Stranded(FAULT),
     State.SKIPPED: Skipped("protected"),
     State.FAILED: Failed(FAULT),
     State.UNKNOWN: Unknown(FAULT),
@@ -57,7 +66,7 @@ def attempt(item, fault=None, at=1.0):
 
 def see(ledger, *items):
     """Let a pre-check see these items attached."""
-    ledger.saw([(item, Attached({"id": item})) for item in items], ())
+    ledger.saw([(item, {"id": item}) for item in items], ())
 
 
 def claim(ledger, *, run="run-1", account=ACCOUNT, after=0, upto=1 << 62, most=1000):

@@ -8,7 +8,21 @@ from aiohttp import ClientSession, web
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from runner import Account, Front, Group, Guards, Options, Plan, Rate, RetryPolicy, Settings, StateFolder, start
+from runner import (
+    Account,
+    Front,
+    Group,
+    Guards,
+    Options,
+    Plan,
+    Rate,
+    RetryPolicy,
+    Return,
+    Settings,
+    StateFolder,
+    roll_back,
+    start,
+)
 from runner.config import SecretRef
 from runner.sandbox import ORG_HANDLE, TOKEN, Faults, World, serve
 
@@ -107,6 +121,11 @@ class Lab:
         )
         front = front or Front(environ={})
         return await start(plan, self.settings(**settings), self.state, options or Options(), front)
+
+    async def roll_back(self, report, **settings):
+        """Put back what a run detached, and return the report of that."""
+        back = Return(report.run["id"], {"main": {"provider_config_id": 42}})
+        return await roll_back(back, self.settings(**settings), self.state, Options(), Front(environ={}))
 
     def tally(self, report):
         """What the lane of a run counted, as the ledger has it."""

@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from runner import report
-from runner.model import Fault, State
-from runner.records import ItemRecord, LaneRecord, Pulse, RunRecord, Timeline
+from runner.model import TROUBLED, Fault, State
+from runner.records import ItemRecord, LaneRecord, Pulse, Removal, RunRecord, Timeline
 from runner.tally import Tally
 
 STARTED = 1_795_305_600.0
@@ -38,9 +38,9 @@ BOOM = Fault("unexpected_answer", "the provider answered 500", 500)
 def item(state=State.DETACHED, **fields):
     """Make one record; detached ones are confirmed by the response, troubled ones have a fault."""
     known = {"account": "unpod-main", "provider": "unpod", "target": "sales-bridge", "number": "+14155550101"}
-    if state is State.DETACHED:
+    if state in {State.DETACHED, State.REATTACHED, State.MOVED}:
         known |= {"confirmed_by": "response", "attempts": 1, "finished_at": STARTED + 1, "before": {"id": 7}}
-    if state in {State.FAILED, State.UNKNOWN}:
+    if state in TROUBLED:
         known |= {"fault": BOOM, "attempts": 3, "finished_at": STARTED + 2}
     if state is State.SKIPPED:
         known |= {"reason": "protected"}
@@ -57,6 +57,7 @@ class Records:
     readings: int = 0
     pulses: list[Pulse] = field(default_factory=list)
     text: str | None = None
+    removals_: list[Removal] = field(default_factory=list)
 
     def run(self, run_id):
         assert run_id == self.run_.id
@@ -76,6 +77,9 @@ class Records:
 
     def counts(self, run_id):
         return dict(Counter((entry.state, entry.seen_attached) for entry in self.items_))
+
+    def removals(self, run_id):
+        return self.removals_
 
     def timeline(self, run_id, slots):
         return Timeline(STARTED, 1, 3, self.pulses)

@@ -130,6 +130,21 @@ PLANS = {
         "'yes' is not one of ok, block",
     ),
     "reattach": (group("{account: unpod-main, bridge: b, reattach: 42, numbers: all}\n"), "4:48", "must be a mapping"),
+    "reattach key": (
+        group("{account: unpod-main, bridge: b, reattach: {config: 42}, numbers: all}\n"),
+        "4:57",
+        "'config' is nothing that a rollback at unpod uses",
+    ),
+    "reattach value": (
+        group("{account: unpod-main, bridge: b, reattach: {provider_config_id: some}, numbers: all}\n"),
+        "4:69",
+        "must be a whole number from 1 on",
+    ),
+    "reattach secret": (
+        group("{account: videosdk-main, reattach: {auth_password: hunter2}, numbers: all}\n"),
+        "4:56",
+        "write a reference, ${NAME} or file:/path",
+    ),
     "group key": (group("{account: unpod-main, brige: b, numbers: all}\n"), "4:27", "did you mean `bridge`?"),
     # the numbers
     "no numbers": (group("{account: unpod-main, bridge: b}\n"), "4:6", "needs either `numbers` or `numbers_from`"),

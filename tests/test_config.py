@@ -55,7 +55,7 @@ def test_the_example_shows_every_setting_with_its_default():
     schema = config.json_schema()
     for model in (schema, *schema["$defs"].values()):
         for name in model["properties"]:
-            assert re.search(rf"^(# )? *(# |- )?{name}:", text, re.MULTILINE), name
+            assert re.search(rf"^(# )? *(# |- )? *{name}:|`{name}: ", text, re.MULTILINE), name
 
 
 def test_the_schema_accepts_the_example():

@@ -19,7 +19,19 @@ from runner.errors import (
     Throttled,
     UnexpectedAnswer,
 )
-from runner.model import AlreadyDetached, Attached, Detached, Elsewhere, Failed, Gone, Pending, Unknown
+from runner.goal import DETACH, REATTACH, Goal
+from runner.model import (
+    AlreadyAttached,
+    AlreadyDetached,
+    Attached,
+    Detached,
+    Elsewhere,
+    Failed,
+    Gone,
+    Pending,
+    Reattached,
+    Unknown,
+)
 from runner.policy import RetryPolicy
 
 POLICY = RetryPolicy(max_attempts=4, base_delay=0.5, max_delay=8.0, max_throttle_wait=60.0)
@@ -52,39 +64,46 @@ LOOK_FAULTS = {
 
 @dataclass
 class Provider:
-    """One number at a provider: attached or not, and who detached it; ``others`` detach it at that request."""
+    """One number at a provider: as the ``goal`` wants it or not, and who did that; ``others`` do at that request.
+
+    With ``elsewhere`` what they do is to attach it to something else.
+    """
 
     send_faults: list[str]
     look_faults: list[str]
     others: int | None = None
-    attached: bool = True
+    goal: Goal = DETACH
+    elsewhere: bool = False
+    undone: bool = True
+    taken: bool = False
     ours: bool = False
     told: bool = False
     requests: int = 0
-    sent_while_known_gone: int = 0
-    known_gone: bool = False
+    sent_while_known_done: int = 0
+    known_done: bool = False
     log: list[str] = field(default_factory=list)
 
     def _arrive(self) -> None:
         self.requests += 1
         if self.requests == self.others:
-            self.attached = False
+            self.taken = self.undone and self.elsewhere and self.goal is REATTACH
+            self.undone = self.taken
 
     def _work(self) -> None:
-        self.ours = self.ours or self.attached
-        self.attached = False
+        self.ours = self.ours or (self.undone and not self.taken)
+        self.undone = self.taken
 
     def send(self) -> RequestError | None:
         self._arrive()
-        self.sent_while_known_gone += self.known_gone
+        self.sent_while_known_done += self.known_done
         fault = self.send_faults.pop(0) if self.send_faults else "ok"
         self.log.append(f"send:{fault}")
         if fault.endswith("_after"):
             self._work()
         if fault != "ok":
             return SEND_FAULTS[fault]
-        if not self.attached:
-            return Refused("HTTP 400: not attached", status=400)
+        if not self.undone or self.taken:
+            return Refused("HTTP 400: there is nothing to do", status=400)
         self._work()
         self.told = True
         return None
@@ -95,8 +114,10 @@ class Provider:
         self.log.append(f"look:{fault}")
         if fault != "ok":
             return LOOK_FAULTS[fault]
-        self.known_gone = not self.attached
-        return Attached({}) if self.attached else Gone()
+        self.known_done = not self.undone or self.taken
+        if self.taken:
+            return Elsewhere("another bridge")
+        return Attached({}) if self.undone is (self.goal is DETACH) else Gone()
 
 
 def drive(provider: Provider, rolls, *, stop_at: int | None = None) -> tuple[Case, Finish | Halt, list]:
@@ -106,7 +127,7 @@ def drive(provider: Provider, rolls, *, stop_at: int | None = None) -> tuple[Cas
         assert len(steps) < 500, f"no end: {provider.log[-20:]}"
         steps.append(step)
         evidence = Sent(provider.send()) if isinstance(step, Send) else Looked(provider.look())
-        case, step = decide(case, evidence, POLICY, roll=rolls[len(steps) % len(rolls)])
+        case, step = decide(case, evidence, POLICY, roll=rolls[len(steps) % len(rolls)], goal=provider.goal)
         if stop_at is not None and len(steps) >= stop_at:
             step = wind_up(case, step)
     return case, step, steps
@@ -117,6 +138,8 @@ stories = st.builds(
     send_faults=st.lists(st.sampled_from(list(SEND_FAULTS)), max_size=14),
     look_faults=st.lists(st.sampled_from(list(LOOK_FAULTS)), max_size=14),
     others=st.none() | st.integers(1, 8),
+    goal=st.sampled_from([DETACH, REATTACH]),
+    elsewhere=st.booleans(),
 )
 rolls = st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=5)
 
@@ -124,20 +147,22 @@ rolls = st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=5)
 @settings(max_examples=3000, deadline=None)
 @given(stories, rolls, st.none() | st.integers(1, 10))
 def test_the_outcome_is_always_true(provider, rolls, stop_at):
-    """Whatever is lost, in whatever order: it ends, the outcome is the truth, and nothing known to be gone is sent."""
+    """Whatever is lost, in both directions: it ends, the outcome is true, and nothing known to be done is sent."""
     _, step, _ = drive(provider, rolls, stop_at=stop_at)
     match step.outcome:
-        case Detached("response"):
+        case Detached("response") | Reattached("response"):
             assert provider.told
-        case Detached() | AlreadyDetached():
-            assert not provider.attached
+        case Detached() | AlreadyDetached() | Reattached() | AlreadyAttached():
+            assert not provider.undone
         case Failed():
-            assert provider.attached or provider.others
+            assert provider.undone or provider.others
         case Pending():
             assert not provider.ours
         case Unknown():
             assert any(entry.startswith("send:") for entry in provider.log)
-    assert provider.sent_while_known_gone == 0
+    assert provider.sent_while_known_done == 0
+    if isinstance(step.outcome, Detached | AlreadyDetached | Reattached | AlreadyAttached):
+        assert step.outcome.state in {provider.goal.done, provider.goal.already}
 
 
 @settings(max_examples=1500, deadline=None)
@@ -198,6 +223,33 @@ def test_a_refusal_after_a_lost_answer_was_ours():
     case, _ = decide(case, Looked(Attached({})), POLICY, roll=0)
     case, _ = first(Refused("HTTP 400", status=400), case)
     assert decide(case, Looked(Gone()), POLICY, roll=0)[1] == Finish(Detached("verification"))
+
+
+def back(found, error):
+    """Decide after an attempt to put back that came to ``error``, and a look."""
+    case, step = decide(Case(), Sent(error), POLICY, roll=0.5, goal=REATTACH)
+    assert step == Look()
+    return decide(case, Looked(found), POLICY, roll=0, goal=REATTACH)[1]
+
+
+def test_putting_back_is_detaching_in_a_mirror():
+    """Seen where it was is done, by this run or by others; seen free, it is sent again."""
+    lost, refused = LostAnswer("lost"), Refused("HTTP 400", status=400)
+    assert decide(Case(), Sent(), POLICY, roll=0, goal=REATTACH)[1] == Finish(Reattached("response"))
+    assert back(Attached({}), lost) == Finish(Reattached("verification"))
+    assert back(Attached({}), refused) == Finish(AlreadyAttached())
+    assert isinstance(back(Gone(), lost), Send)
+    assert isinstance(back(Gone("unknown_to_account"), lost), Send)
+
+
+@pytest.mark.parametrize(
+    ("found", "code"), [(Elsewhere("other"), "attached_elsewhere"), (Gone("target_gone"), "target_gone")]
+)
+def test_what_another_attempt_cannot_mend_is_failed_at_once(found, code):
+    """A number that hangs on something else by now is left there, and one whose bridge is gone cannot go back."""
+    step = back(found, LostAnswer("lost"))
+    assert isinstance(step.outcome, Failed)
+    assert step.outcome.fault.code == code
 
 
 def test_a_target_that_is_gone_is_named():

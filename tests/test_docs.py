@@ -15,6 +15,7 @@ from runner import Front, Guards, Options, Rate, RetryPolicy, StateFolder, load_
 from runner.cli.codes import EXIT_CODES
 from runner.cli.main import teardown
 from runner.config import LogSettings
+from runner.policy import Gate
 from runner.rehearsal import rehearsal
 
 ROOT = Path(__file__).parents[1]
@@ -27,9 +28,11 @@ SELECTION = ["--limit", "--only", "--exclude"]
 OUTPUT = ["--reason", "--report", "--json", "--no-progress"]
 SENDING = ["--yes", "--deadline", "--no-verify"]
 PROMISED = {
-    "run": [*PACE, *SELECTION, *OUTPUT, *SENDING, "--dry-run", "--sandbox", "--wait"],
-    "check": [*PACE, *SELECTION, *OUTPUT, "--sandbox"],
+    "discover": ["--target", "--match", "-o", "--overwrite"],
+    "run": ["--expect-hash", *PACE, *SELECTION, *OUTPUT, *SENDING, "--dry-run", "--sandbox", "--wait"],
+    "check": ["--out", "--detailed-exitcode", *PACE, *SELECTION, *OUTPUT, "--sandbox"],
     "resume": [*PACE, *OUTPUT, *SENDING, "--retry-failed"],
+    "rollback": [*PACE, *SELECTION, *OUTPUT, *SENDING, "--dry-run", "--reattach", "--partial"],
     "status": ["--json"],
     "report": ["--format", "--json", "-o"],
 }
@@ -83,7 +86,7 @@ def test_every_command_shown_can_be_typed(line):
 
 def test_exit_codes():
     """The help explains every exit code of the contract, and no other."""
-    assert list(EXIT_CODES) == ["0", "1", "2", "3", "4", "5", "75", "130", "143"]
+    assert list(EXIT_CODES) == ["0", "1", "2", "3", "4", "5", "11", "75", "130", "143"]
     said = CliRunner().invoke(teardown, ["--help"])
     assert re.findall(r"^ +(\d+) ", said.output.split("Exit codes:")[1], re.MULTILINE) == list(EXIT_CODES)
 
@@ -110,6 +113,7 @@ def test_example_config_shows_every_setting(tmp_path):
     assert guards.protect == ("+14155550100", "+4420*", "+14155550199")
     assert [batch.size for batch in guards.batches] == [1, 5, 20]
     assert (guards.stop_after_failures, guards.stop_after_failure_ratio) == (20, 0.1)
+    assert guards.gate == Gate("https://status.example.com/voice", on_fail="pause")
     metrics, collector = settings.metrics, "http://localhost:4318"
     assert metrics.textfile == tmp_path / "metrics" / "teardown-{plan}.prom"
     assert (metrics.pushgateway, metrics.otlp) == ("http://localhost:9091", collector)
@@ -119,7 +123,7 @@ def test_example_config_shows_every_setting(tmp_path):
 
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
 async def test_example_plans_run_offline(path, tmp_path):
-    """Each loads without a config and detaches everything it may from a sandbox of its own."""
+    """Each loads without a config and detaches, or moves, everything it may in a sandbox of its own."""
     plan = load_plan(path)
     assert all("there is no config with the account" in str(warning) for warning in plan.warnings)
     async with rehearsal(plan, None, faults=None, seed=0) as settings:
@@ -127,7 +131,8 @@ async def test_example_plans_run_offline(path, tmp_path):
         options = Options(rates=rates, sandbox=True)
         report = await asyncio.wait_for(start(plan, settings, StateFolder(tmp_path), options, Front()), 30)
     assert report.exit_code == 0
-    assert report.totals["detached"] + report.totals["skipped"] == report.totals["planned"] >= plan.listed
+    done = report.totals["moved" if plan.moves else "detached"]
+    assert done + report.totals["skipped"] == report.totals["planned"] >= plan.listed
 
 
 def test_example_plans_show_what_they_claim():

@@ -228,6 +228,7 @@ def test_tabs_are_counted_anew_once_a_run_goes_on(ledger, history):
 GIVEN = {
     "run_id": "run-1",
     "target": 1,
+    "targets": [1],
     "item": 1 << SHIFT,
     "items": [1 << SHIFT],
     "states": list(State),
@@ -236,6 +237,9 @@ GIVEN = {
     "troubled": True,
     "slots": 10,
     "most": 10,
+    "check": "ab" * 32,
+    "after": 0,
+    "upto": 1 << 62,
 }
 """An argument of every name that a read takes."""
 

@@ -34,12 +34,13 @@ from ledgers import (
 )
 
 from runner.errors import LedgerError, StepRefused
+from runner.goal import DETACH
+from runner.history import SHIFT
 from runner.ledger import Ledger
 from runner.ledgerfile import LedgerFile
 from runner.model import (
     STEPS,
     AlreadyDetached,
-    Attached,
     Detached,
     Failed,
     Fault,
@@ -48,11 +49,13 @@ from runner.model import (
     State,
     Unknown,
 )
-from runner.precheck import gone_after_attempt
-from runner.records import Lease, NewTarget, Settled
+from runner.precheck import settled_by
+from runner.records import Lease, NewTarget, Removal, Settled
 from runner.tally import Tally
 
 REFUSED = Fault("refused", "HTTP 400: no provider is linked to this number", 400)
+BRIDGE = Removal(ACCOUNT, "unpod", "bridge", "sales")
+RETURNS = (State.REATTACHED, State.ALREADY_ATTACHED)
 PAIRS = list(itertools.product(State, State))
 FORBIDDEN = [(old, new) for old, new in PAIRS if old is not new and (old, new) not in STEPS]
 
@@ -116,7 +119,7 @@ def test_what_a_look_sees_gone_may_always_be_settled(ledger, state, errors):
     lead(ledger, item, state)
     ledger.record([attempt(item, error) for error in errors], ())
     (standing,) = ledger.history.items_of(1, {state})
-    outcome = gone_after_attempt(standing, Gone())
+    outcome = settled_by(DETACH, standing, Gone())
     settle(ledger, item, outcome)
     certain = state is not State.IN_FLIGHT  # what a process that died sent last may not have been recorded
     assert states(ledger) == [State.ALREADY_DETACHED if errors == [REFUSED] and certain else State.DETACHED]
@@ -136,7 +139,7 @@ def test_nothing_is_sent_that_no_look_saw_attached(ledger, state):
     (item,) = begin(ledger, group(1))
     lead(ledger, item, state)
     assert claim(ledger) == []
-    with raw(ledger) as db, pytest.raises(sqlite3.IntegrityError, match="saw attached"):
+    with raw(ledger) as db, pytest.raises(sqlite3.IntegrityError, match="saw to need it"):
         db.execute("UPDATE item SET state = 'in_flight'")
     see(ledger, item)
     assert claim(ledger) == [item]
@@ -231,11 +234,9 @@ def test_a_pre_check_keeps_what_it_saw_and_what_it_settled(ledger):
     """Items seen attached keep what was seen; the others are settled in the same transaction, or nothing is."""
     seen, gone, left = begin(ledger, group(3))
     with pytest.raises(StepRefused):
-        ledger.saw([(seen, Attached({"id": 7}))], [Settled(gone, Failed(FAULT), 4.0)])
+        ledger.saw([(seen, {"id": 7})], [Settled(gone, Failed(FAULT), 4.0)])
     assert [item.before for item in ledger.history.items("run-1")] == [None] * 3
-    ledger.saw(
-        [(seen, Attached({"id": 7}))], [Settled(gone, AlreadyDetached("unknown_to_account"), 4.0, verified=True)]
-    )
+    ledger.saw([(seen, {"id": 7})], [Settled(gone, AlreadyDetached("unknown_to_account"), 4.0, verified=True)])
     first, second, third = ledger.history.items("run-1")
     assert (first.before, first.seen_attached, first.state, first.id) == ({"id": 7}, True, State.PLANNED, seen)
     assert (second.state, second.reason, second.finished_at, second.verified) == (
@@ -419,14 +420,130 @@ def test_an_older_ledger_stays_readable_when_it_is_opened_again(path):
         assert states(ledger) == [State.PLANNED] * 2
 
 
+def test_a_ledger_of_the_first_version_is_brought_up_to_date(path):
+    """What was written before there were rollbacks and saved checks is read as ever, and takes in both."""
+    with closing(Ledger(path)) as ledger, raw(ledger) as db:
+        begin(ledger, group(2))
+        db.execute("DELETE FROM step WHERE old IN (?, ?) OR new IN (?, ?)", (*RETURNS, *RETURNS))
+        db.execute("DROP TABLE used_check")
+        db.execute("PRAGMA user_version = 1")
+    with closing(Ledger(path)) as ledger:
+        assert states(ledger) == [State.PLANNED] * 2
+        lead(ledger, 1 << SHIFT, State.REATTACHED)
+        assert states(ledger) == [State.REATTACHED, State.PLANNED]
+        assert ledger.use("ab" * 32, "a-run") is None
+
+
+def test_an_older_ledger_learns_what_is_to_be_deleted(path):
+    """What was written by the version before is read as ever, and can hold things to delete."""
+    with closing(Ledger(path)) as ledger, raw(ledger) as db:
+        begin(ledger, group(1))
+        db.execute("DROP TABLE removal")
+        db.execute("PRAGMA user_version = 1")
+    with closing(Ledger(path)) as ledger:
+        ledger.plan_removals("run-1", [BRIDGE])
+        assert ledger.history.removals("run-1") == [BRIDGE]
+
+
+def test_nothing_is_marked_for_deletion_while_a_number_is_open(ledger):
+    """The storage itself refuses that, for any number of the run; those of other runs do not matter."""
+    first, second = begin(ledger, group(2))
+    begin(ledger, group(1), run="run-2")
+    ledger.plan_removals("run-1", [BRIDGE])
+    lead(ledger, first, State.DETACHED)
+    with pytest.raises(StepRefused, match="while a number of the run is open"):
+        ledger.mark_removal("run-1", BRIDGE)
+    lead(ledger, second, State.IN_FLIGHT)
+    with pytest.raises(StepRefused, match="while a number of the run is open"):
+        ledger.mark_removal("run-1", BRIDGE)
+    settle(ledger, second, Failed(FAULT))
+    ledger.mark_removal("run-1", BRIDGE)
+    assert ledger.history.removals("run-1") == [BRIDGE._replace(state="in_flight", attempts=1)]
+
+
+def test_only_what_was_marked_can_be_deleted_and_that_is_final(ledger):
+    """No deletion is recorded that was not on the disk before it was sent, and none is taken back."""
+    (item,) = begin(ledger, group(1))
+    lead(ledger, item, State.DETACHED)
+    ledger.plan_removals("run-1", [BRIDGE])
+    deleted = BRIDGE._replace(state="deleted", confirmed_by="response", attempts=1, finished_at=5.0)
+    with pytest.raises(StepRefused, match="only what was marked"):
+        ledger.settle_removal("run-1", deleted)
+    ledger.mark_removal("run-1", BRIDGE)
+    ledger.settle_removal("run-1", deleted)
+    with pytest.raises(StepRefused, match="that is final"):
+        ledger.mark_removal("run-1", BRIDGE)
+    assert ledger.history.removals("run-1") == [deleted]
+    with pytest.raises(StepRefused, match="begins as planned"):
+        ledger.plan_removals("run-1", [deleted._replace(thing="another")])
+
+
+def test_a_decision_is_not_made_twice(ledger):
+    """What was kept may be confirmed later; what was confirmed is not planned again."""
+    begin(ledger, group(1))
+    ledger.plan_removals("run-1", [BRIDGE._replace(state="kept", reason="not_confirmed")])
+    assert not ledger.history.removals("run-1")[0].open
+    ledger.plan_removals("run-1", [BRIDGE])
+    assert ledger.history.removals("run-1") == [BRIDGE]
+    ledger.plan_removals("run-1", [BRIDGE._replace(state="kept", reason="not_confirmed")])
+    assert ledger.history.removals("run-1") == [BRIDGE]
+
+
+@pytest.mark.parametrize(
+    ("became", "is_open", "with_troubled"),
+    [
+        ({"state": "planned"}, True, True),
+        ({"state": "in_flight"}, True, True),
+        ({"state": "unknown", "fault": FAULT}, False, True),
+        ({"state": "kept", "fault": FAULT}, False, True),
+        ({"state": "kept", "reason": "not_empty"}, False, False),
+        ({"state": "deleted"}, False, False),
+    ],
+)
+def test_what_is_to_be_deleted_keeps_a_run_open(ledger, became, is_open, with_troubled):
+    """Until it is decided; what could not be done counts as a failed number does, and what a rule kept as nothing."""
+    (item,) = begin(ledger, group(1))
+    lead(ledger, item, State.DETACHED)
+    ledger.plan_removals("run-1", [BRIDGE])
+    ledger.mark_removal("run-1", BRIDGE)
+    ledger.settle_removal("run-1", BRIDGE._replace(**became))
+    ledger.finish("run-1", 2.0, "finished", None, [])
+    assert ledger.history.is_open("run-1") is is_open
+    assert ledger.history.is_open("run-1", troubled=True) is with_troubled
+
+
+def test_marks_are_made_together_or_not_at_all(ledger):
+    """Numbers that go in one request are marked in one transaction; one that no look saw to need it refuses all."""
+    items = begin(ledger, group(3))
+    see(ledger, *items[:2])
+    with pytest.raises(StepRefused, match="saw to need it"):
+        ledger.mark(items)
+    assert states(ledger) == [State.PLANNED] * 3
+    ledger.mark(items[:2])
+    assert states(ledger) == [State.IN_FLIGHT, State.IN_FLIGHT, State.PLANNED]
+
+
 def test_a_newer_ledger_is_left_alone(path):
     """A file of a later version is refused with the mend, and not touched."""
     with closing(Ledger(path)) as ledger, raw(ledger) as db:
-        db.execute("PRAGMA user_version = 2")
-    with pytest.raises(LedgerError, match=r"newer teardown \(version 2\).*--state-dir"):
+        db.execute("PRAGMA user_version = 3")
+    with pytest.raises(LedgerError, match=r"newer teardown \(version 3\).*--state-dir"):
         Ledger(path)
     with closing(sqlite3.connect(path)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (2,)
+        assert db.execute("PRAGMA user_version").fetchone() == (3,)
+
+
+def test_a_saved_check_is_used_by_one_run(path):
+    """The first of two ledgers on the same file has it, for good; asking again changes nothing."""
+    with closing(Ledger(path)) as first, closing(Ledger(path)) as second:
+        assert first.history.user_of("ab" * 32) is None
+        assert [first.use("ab" * 32, "one"), second.use("ab" * 32, "two"), first.use("ab" * 32, "one")] == [
+            None,
+            "one",
+            None,
+        ]
+    with closing(Ledger(path)) as later:
+        assert later.history.user_of("ab" * 32) == "one"
 
 
 def test_a_file_that_is_no_ledger_is_refused(path):

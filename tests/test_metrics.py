@@ -135,6 +135,16 @@ async def test_the_last_success_outlives_a_failure(bench, file):
     assert only(written(file), "teardown_run_last_success_timestamp_seconds") == success
 
 
+async def test_a_rollback_is_no_success_of_its_plan(bench, file):
+    """Its figures stand under the plan's name, and when the plan last succeeded stays as it was."""
+    report = await bench.run(metrics=MetricsSettings(file))
+    success = only(written(file), "teardown_run_last_success_timestamp_seconds")
+    await bench.roll_back(report, metrics=MetricsSettings(file))
+    assert only(written(file), "teardown_run_last_success_timestamp_seconds") == success
+    counts = {labels["outcome"]: count for labels, count in written(file)["teardown_run_numbers"]}
+    assert counts["reattached"] == len(NUMBERS)
+
+
 async def test_what_is_not_for_real_leaves_no_figures(bench, file, tmp_path):
     """Neither a dry run nor a rehearsal replaces what is known of the last real run."""
     for options in (Options(dry_run=True), Options(sandbox=True)):

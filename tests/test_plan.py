@@ -46,7 +46,7 @@ teardown:
   - account: unpod-main
     bridge: old-bridge
     numbers: all
-    reattach: {provider_config_id: 42, name: "42"}
+    reattach: {provider_config_id: 42}
 """
 SHORT = "version: 1\nname: x\nteardown:\n"
 ONE = SHORT + "  - {account: unpod-main, bridge: b, numbers: [+14155550101]}\n"
@@ -99,7 +99,7 @@ def test_a_whole_plan_is_read(write):
     assert support.if_missing
     assert (video.provider, video.target) == ("videosdk", "gw_7f3a")
     assert old.numbers is None
-    assert old.reattach == {"provider_config_id": 42, "name": "42"}
+    assert old.reattach == {"provider_config_id": 42}
 
 
 def test_without_files_the_hash_is_the_file_s(write):

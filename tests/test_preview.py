@@ -4,17 +4,18 @@ import pytest
 
 from runner.cli.asking import describe
 from runner.preview import LanePreview, Preview, TargetPreview, roughly
+from runner.providers import Reversal
 
 
 def target(name="sales", to_detach=0, attached=None, **others):
     """A target of one account."""
-    counts = dict.fromkeys(("already_detached", "protected", "elsewhere", "excluded"), 0) | others
+    counts = dict.fromkeys(("already", "protected", "elsewhere", "excluded"), 0) | others
     return TargetPreview("unpod-main", name, to_detach, attached=attached, **counts)
 
 
 def lane(account, seconds):
     """A lane that detaches a hundred numbers."""
-    return LanePreview(account, 100, 110, seconds, 10.0, adaptive=False, expires_at=None)
+    return LanePreview(account, 100, 110, seconds, 10.0, adaptive=False, token_left=None)
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,7 @@ def lane(account, seconds):
         (target(to_detach=1, attached=3), "to detach of 3 attached (33.3 %)"),
         (target(to_detach=9_999, attached=10_000), "to detach of 10000 attached (99.9 %)"),
         (target(to_detach=4, attached=4), "to detach of 4 attached (100 %)"),
-        (target(attached=0, already_detached=2), "to detach of 0 attached, 2 already detached"),
+        (target(attached=0, already=2), "to detach of 0 attached, 2 already detached"),
         (target(protected=1, elsewhere=2, excluded=3), "to detach, 1 protected, 2 attached elsewhere, 3 excluded"),
     ],
 )
@@ -75,3 +76,34 @@ def test_a_ramp_takes_the_time_of_all_lanes():
 def test_roughly(seconds, said):
     """A long time is told in the largest unit of which there are two."""
     assert roughly(seconds) == said
+
+
+def test_what_stands_in_the_way_is_described():
+    """Drift stands below the sum, how long a token lasts and what a rollback puts back beside its account."""
+    reversals = {Reversal("exact"): 1, Reversal("none", ("provider_config_id",)): 2, Reversal("none", ("region",)): 1}
+    busy = LanePreview("unpod-main", 4, 6, 2.0, 3.0, False, 7300.0, reversals)
+    drift = {"unknown to the account": 1, "attached elsewhere": 2}
+    back = "1 exactly as before, 2 not at all (missing: provider_config_id), 1 not at all (missing: region)"
+    said = []
+    describe(Preview("retire", 1, (target("sales", 4, elsewhere=2),), (busy,), (), (), drift), said.append)
+    assert said == [
+        "retire: 4 of 6 numbers to detach, about 2 s",
+        "  drift: 3 not as the plan says: 2 attached elsewhere, 1 unknown to the account",
+        "  unpod-main/sales  4 to detach, 2 attached elsewhere",
+        "  unpod-main  about 6 requests, about 2 s at 3/s; the token lasts about 2 h",
+        f"  unpod-main  a rollback puts back {back}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("left", "warning"),
+    [
+        (12.0, None),
+        (11.0, None),
+        (10.9, "unpod-main: the token ends in 11 s, and the run needs about 11 s; get one that lasts longer"),
+        (0.0, "unpod-main: the token has already ended, and the run needs about 11 s; get one that lasts longer"),
+    ],
+)
+def test_a_token_that_ends_too_early(left, warning):
+    """It is warned of when it ends before the run is expected to."""
+    assert LanePreview("unpod-main", 100, 110, 11.0, 10.0, False, left).expiry_warning() == warning

@@ -40,7 +40,7 @@ def folder(tmp_path):
 
 
 async def test_the_examples_run_as_they_stand(folder):
-    """One after the other they look, detach, and find nothing to resume; the sandbox agrees."""
+    """One after the other they look, detach, find nothing to resume, and put back; the sandbox agrees."""
     world = World.from_plan(runner.load_plan(folder / "plan.yaml").groups)
     async with serve(world) as server:
         overrides = {
@@ -50,11 +50,12 @@ async def test_the_examples_run_as_they_stand(folder):
         }
         said = await asyncio.to_thread(python, "\n".join(blocks(PAGE, "python")), folder, **overrides)
     assert (said.returncode, said.stderr) == (0, "")
-    looked, ran, refused = said.stdout.splitlines()
+    looked, ran, refused, back = said.stdout.splitlines()
     assert looked == "dry_run 4"
     assert ran.startswith("succeeded 0 {'planned': 4, 'detached': 4, ")
     assert refused.endswith("has nothing to resume")
-    assert not any(world.attached("unpod", BRIDGE, number) for number in NUMBERS)
+    assert back.endswith(" 4 0")
+    assert all(world.attached("unpod", BRIDGE, number) for number in NUMBERS)
     assert (folder / "report.csv").read_text("utf-8").count(",detached,") == len(NUMBERS)
 
 

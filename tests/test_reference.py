@@ -6,7 +6,7 @@ from runner.report.fold import OUTCOMES
 from scripts import reference
 from scripts.keys import sections, value_of
 
-ROLLBACK = ("reattached", "already_attached")
+ROLLBACK = ("would_reattach", "reattached", "already_attached")
 
 
 @pytest.mark.parametrize("name", reference.pages())

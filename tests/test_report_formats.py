@@ -97,7 +97,7 @@ def test_markdown_fits_a_ticket():
     ):
         assert part in page
     assert page.index("Go on with") < page.index("## Failed and unknown (2)") < page.index("<details>")
-    assert page.count("<details>") == page.count("</details>") == 3
+    assert page.count("<details>") == page.count("</details>") == 4
 
 
 def test_markdown_keeps_metadata_that_is_named_like_ours():

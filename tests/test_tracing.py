@@ -46,6 +46,16 @@ async def test_a_span_for_run_lane_and_request(bench, collector):
     assert run.trace_id.hex() in bench.log(report)
 
 
+async def test_a_rollback_is_traced_as_well(bench, collector):
+    """Its requests know the number and the target that they put back."""
+    report = await bench.run()
+    await bench.roll_back(report, tracing=TracingSettings(collector.url))
+    told = [attributes(span.attributes) for span in collector.named("POST")]
+    assert sorted(each["teardown.number"] for each in told) == sorted(NUMBERS)
+    assert {each["teardown.target"] for each in told} == {"sales"}
+    assert {each["url.full"].rsplit("/", 2)[1] for each in told} == {"connect-provider"}
+
+
 async def test_requests_follow_the_conventions(bench, collector):
     """A request is a client span with the attributes that OpenTelemetry names, and with its number."""
     bench.faults.script(NUMBERS[0], ["http_500_after"])

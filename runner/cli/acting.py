@@ -1,9 +1,10 @@
-"""``check``, ``run`` and ``resume``: the commands that make a run."""
+"""``check``, ``run``, ``resume`` and ``rollback``: the commands that make a run or go on with one."""
 
 from __future__ import annotations
 
 import sys
 import time
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,20 +12,24 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli.completing import places, rates, run_ids
-from runner.cli.options import AccountRate, Duration, World, global_options
+from runner.cli.options import AccountRate, Duration, PlaceValue, World, global_options
 from runner.cli.streams import give_up_stdout, whole_stdout
-from runner.errors import InputError
+from runner.errors import InputError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from contextlib import AbstractAsyncContextManager
 
     from runner.begin import Options
     from runner.config import Settings
     from runner.operate import Front
     from runner.plan import Plan
+    from runner.preview import Preview
     from runner.report import Report
     from runner.run import Run
-    from runner.state import StateFolder
+
+
+_UNCOVERED = "wants its target deleted, which --yes does not cover; add --delete-targets, or --keep-targets to leave it"
 
 
 def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -49,7 +54,7 @@ _pace = _options(
 )
 _place = partial(click.option, multiple=True, metavar="ACCOUNT[/TARGET]", shell_complete=places)
 _selection = _options(
-    click.option("--limit", type=click.IntRange(1), metavar="N", help="At most the first N items of the plan."),
+    click.option("--limit", type=click.IntRange(1), metavar="N", help="At most the first N items."),
     _place("--only", help="Only these; may be repeated."),
     _place("--exclude", help="All but these; may be repeated."),
 )
@@ -59,13 +64,21 @@ _rehearsal = _options(
     click.option("--seed", type=int, default=0, metavar="N", help="With --faults: which of them strike."),
 )
 _sending = _options(
-    click.option("--yes", is_flag=True, help="Do not ask before numbers are detached."),
+    click.option("--yes", is_flag=True, help="Do not ask before anything is sent."),
     click.option("--deadline", type=Duration(), help="After so long nothing new starts: 90s, 15m, 2h."),
-    click.option("--no-verify", is_flag=True, help="Do not look again after detaching."),
+    click.option("--no-verify", is_flag=True, help="Do not look again afterwards."),
 )
+_approval = click.option(
+    "--expect-hash", "expected", metavar="SHA256", help="Only if the saved check that is run has this hash."
+)
+_deleting = click.option(
+    "--delete-targets/--keep-targets",
+    default=None,
+    help="Whether to do what `then: delete_target` asks for; --yes does not cover that.",
+)
+_window = click.option("--wait", is_flag=True, help="Wait for the plan's window to open.")
 _output = _options(
     click.option("--reason", metavar="TEXT", help="Recorded in ledger, log and report."),
-    click.option("--wait", is_flag=True, help="Wait for the plan's window to open."),
     click.option(
         "--report", "reports", multiple=True, metavar="PATH", help="Also write a .json .csv .md .html or .xml."
     ),
@@ -76,93 +89,142 @@ _output = _options(
 
 @click.command("check")
 @click.argument("plan", type=click.Path())
-@_options(_selection, _pace, _rehearsal, _output, global_options)
+@click.option("--out", type=click.Path(), metavar="FILE", help="Save what was seen, to be approved, and run by FILE.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 11 where a run would change something.")
+@_options(_selection, _pace, _rehearsal, _window, _output, global_options)
 @click.pass_obj
 def check_command(world: World, /, plan: str, **given: Any) -> int:
-    """Look what a run of PLAN would do now, without any change."""
+    """Look what a run of PLAN, or of a saved check, would do now, without any change."""
     return _act(world, given | {"dry_run": True}, plan)
 
 
 @click.command("run")
 @click.argument("plan", type=click.Path())
-@_options(_sending, click.option("--dry-run", is_flag=True, help="The same as check."))
-@_options(_selection, _pace, _rehearsal, _output, global_options)
+@_options(_sending, _deleting, click.option("--dry-run", is_flag=True, help="The same as check."), _approval)
+@_options(_selection, _pace, _rehearsal, _window, _output, global_options)
 @click.pass_obj
 def run_command(world: World, /, plan: str, **given: Any) -> int:
-    """Check PLAN against the provider, detach its numbers, verify, and report."""
+    """Check PLAN against the provider, detach its numbers, verify, and report.
+
+    PLAN may be a check that `check --out` has saved: then just what that saw is done, once.
+    """
     return _act(world, given, plan)
+
+
+@click.command("rollback")
+@click.argument("run_id", shell_complete=run_ids("any"))
+@click.option(
+    "--reattach",
+    "said",
+    type=PlaceValue(),
+    multiple=True,
+    help="ACCOUNT[/TARGET]:KEY=VALUE: what the run did not see and a rollback needs.",
+)
+@click.option("--partial", is_flag=True, help="Put back what can be put back, when that is not all of it.")
+@_options(_sending, click.option("--dry-run", is_flag=True, help="Only look what would be put back, and how."))
+@_options(_selection, _pace, _output, global_options)
+@click.pass_obj
+def rollback_command(world: World, /, run_id: str, **given: Any) -> int:
+    """Put back what a run detached, and only that, in a run of its own."""
+    from runner.finding import opened_for
+    from runner.operate import Return, roll_back
+    from runner.rollback import unsettled
+
+    settings, state, options = world.settings(), world.state(), _options_of(given)
+    said: dict[str, dict[str, Any]] = {}
+    for place, key, value in given["said"]:
+        said.setdefault(place, {})[key] = value
+    back = Return(run_id, said, partial=given["partial"])
+    _check_terminal(given)
+    with opened_for(state, run_id) as ledger:
+        count = unsettled(ledger, run_id)
+    if count:
+        mend = f"`teardown resume {run_id} --retry-failed` settles them"
+        world.say(f"note: unknown numbers of run {run_id}: {count}; they are left alone; {mend}")
+    return _report(world, given, lambda front: roll_back(back, settings, state, options, front))
 
 
 @click.command("resume")
 @click.argument("run_id", required=False, shell_complete=run_ids("open"))
 @click.option("--retry-failed", is_flag=True, help="Also take up what ended failed or unknown.")
-@_options(_sending, _pace, _output, global_options)
+@_options(_sending, _deleting, _pace, _window, _output, global_options)
 @click.pass_obj
 def resume_command(world: World, /, run_id: str | None, **given: Any) -> int:
     """Go on with an interrupted run (default: the newest unfinished one)."""
-    from runner.finding import find_resumable
+    from runner.finding import deletes, find_resumable
     from runner.operate import resume
 
     settings, state, options = world.settings(), world.state(), _options_of(given)
     record = find_resumable(state, run_id, retry_failed=options.retry_failed)
+    if _unsaid(given) and deletes(state, record.id):
+        raise InputError(f"run {record.id} {_UNCOVERED}")
     _check_terminal(given)
     return _report(world, given, lambda front: resume(record.id, settings, state, options, front))
 
 
 def _act(world: World, given: dict[str, Any], path: str) -> int:
-    from runner import plan as plans
+    from runner.cli.approving import Closing, check_options, read_plan
     from runner.finding import other_runs
     from runner.operate import start
 
     _check_terminal(given)
+    check_options(given)
     options, state = _options_of(given), world.state()
     rehearsal = given["sandbox"]
     settings = world.settings() if world.has_config or not rehearsal else None
-    accounts = {name: account.provider for name, account in settings.accounts.items()} if settings else {}
-    guards = settings.guards if settings else None
-    try:
-        plan = plans.load(path, accounts or None, default_guards=guards)
-    except InputError:
-        if not rehearsal:
-            raise
-        plan = plans.load(path, None, default_guards=guards)  # a sandbox stands in for accounts that nobody configured
+    plan, seeds = read_plan(path, given, settings)
+    if _unsaid(given) and (wanted := [group for group in plan.groups if group.delete_target]):
+        raise InputError([Problem(group.place, f"the group {_UNCOVERED}") for group in wanted])
     for warning in plan.warnings:
         world.say(f"warning: {warning}")
     for other in other_runs(state, plan) if not options.dry_run and not rehearsal else ():
         world.say(f"note: run {other} of this plan is unfinished; go on with it by `teardown resume {other}`")
-    if rehearsal:
-        return _report(world, given, lambda front: _rehearse(plan, settings, state, options, front=front, given=given))
+    used = _used(seeds, settings, given)
+
+    async def work(front: Front) -> Report:
+        async with used as known:
+            return await start(plan, known, state, options, front)
+
+    accounts = settings.accounts if settings and not rehearsal else {}
+    return _report(world, given, work, Closing(world, given, plan, accounts).conclude)
+
+
+def _used(seeds: Plan, settings: Settings | None, given: dict[str, Any]) -> AbstractAsyncContextManager[Settings]:
+    """Return what gives the settings to work with: those of a sandbox that is up meanwhile, or the config's."""
+    if given["sandbox"]:
+        from runner.rehearsal import rehearsal
+
+        return rehearsal(seeds, settings, faults=given["faults"], seed=given["seed"])
     if settings is None or not settings.accounts:
         raise InputError("there is no config with accounts; see config.example.yaml, or try --sandbox")
-    return _report(world, given, lambda front: start(plan, settings, state, options, front))
+    return nullcontext(settings)
 
 
-async def _rehearse(
-    plan: Plan, settings: Settings | None, state: StateFolder, options: Options, *, front: Front, given: dict[str, Any]
-) -> Report:
-    from runner.operate import start
-    from runner.rehearsal import rehearsal
+def _report(
+    world: World,
+    given: dict[str, Any],
+    work: Callable[[Front], Coroutine[Any, Any, Report]],
+    conclude: Callable[[Report, list[Preview]], int] = lambda report, _: report.exit_code or 0,
+) -> int:
+    """Do the work with signals minded, then show and write its report, and return the exit code.
 
-    async with rehearsal(plan, settings, faults=given["faults"], seed=given["seed"]) as sandboxed:
-        return await start(plan, sandboxed, state, options, front)
-
-
-def _report(world: World, given: dict[str, Any], work: Callable[[Front], Coroutine[Any, Any, Report]]) -> int:
-    """Do the work with signals minded, then show and write its report, and return the exit code that it says."""
+    ``conclude`` gives that from the report and what the pre-check said, which is nothing where it was not done.
+    """
     from runner import report as reports
     from runner.cli import loop
 
     paths = [Path(path) for path in given["reports"]]
     for path in paths:
         reports.format_of(path)
-    report = loop.run(_minded(world, given, work))
+    seen: list[Preview] = []
+    report = loop.run(_minded(world, given, work, seen.append))
     for path in paths:
         _save(report, path)
     if given["as_json"]:
         _write(report)
     if world.verbosity >= 0:
         world.summarize(report, sys.stderr)
-    return report.exit_code or 0
+    return conclude(report, seen)
 
 
 def _write(report: Report) -> None:
@@ -188,15 +250,24 @@ def _save(report: Report, path: Path) -> None:
         click.echo(f"error: {plain(str(error))}; `teardown report {run_id} -o FILE` writes it again", err=True)
 
 
-async def _minded(world: World, given: dict[str, Any], work: Callable[[Front], Coroutine[Any, Any, Report]]) -> Report:
+async def _minded(
+    world: World,
+    given: dict[str, Any],
+    work: Callable[[Front], Coroutine[Any, Any, Report]],
+    foreseen: Callable[[Preview], None],
+) -> Report:
     from runner import progress
     from runner.cli.asking import Prompt, describe
     from runner.cli.signals import mind_signals
-    from runner.operate import Front, approve
+    from runner.operate import Front, approve, decline
 
     enabled = not given["no_progress"] and world.verbosity >= 0
     display = progress.choose(sys.stderr, enabled=enabled, color=world.color, clock=time.monotonic)
     prompt, unattended = Prompt(), bool(given.get("yes") or given.get("dry_run"))
+
+    def preview(seen: Preview) -> None:
+        foreseen(seen)
+        describe(seen, world.say)
 
     def started(run: Run) -> None:
         def interrupt(number: int) -> None:
@@ -211,7 +282,8 @@ async def _minded(world: World, given: dict[str, Any], work: Callable[[Front], C
         console_level=world.log_level,
         progress=display,
         confirm=approve if given.get("yes") else prompt.ask,
-        preview=lambda seen: describe(seen, world.say),
+        may_delete={True: approve, False: decline, None: prompt.ask_to_delete}[given.get("delete_targets")],
+        preview=preview,
         started=started,
         telling=lambda cut_short: mind_signals(lambda _: cut_short(), unattended=unattended),
     )
@@ -221,6 +293,11 @@ async def _minded(world: World, given: dict[str, Any], work: Callable[[Front], C
 def _check_terminal(given: dict[str, Any]) -> None:
     if not (given.get("dry_run") or given.get("yes") or sys.stdin.isatty()):
         raise InputError("nothing was sent: without a terminal to ask on, a run needs --yes")
+
+
+def _unsaid(given: dict[str, Any]) -> bool:
+    """Whether everything is confirmed beforehand, but not whether targets may be deleted."""
+    return bool(given.get("yes")) and not given.get("dry_run") and given.get("delete_targets") is None
 
 
 def _options_of(given: dict[str, Any]) -> Options:
@@ -239,6 +316,6 @@ def _options_of(given: dict[str, Any]) -> Options:
         reason=given["reason"],
         verify=not given.get("no_verify", False),
         retry_failed=given.get("retry_failed", False),
-        wait_for_window=given["wait"],
+        wait_for_window=given.get("wait", False),
         sandbox=given.get("sandbox", False),
     )

@@ -16,7 +16,7 @@ EXIT_CODES: dict[str, tuple[str, str]] = {
         "mend what the sentence names",
     ),
     "3": (
-        "blocked before the first detach: pre-check, guard or window, or you said no",
+        "blocked before the first detach: pre-check, guard, window or saved check, or you said no",
         "read the notes of the report; correct the plan, wait for the window, or raise the guard if you mean it",
     ),
     "4": (
@@ -26,6 +26,10 @@ EXIT_CODES: dict[str, tuple[str, str]] = {
     "5": (
         "aborted part-way, and some numbers are pending",
         "mend what the notes of the report name; `teardown resume RUN_ID`",
+    ),
+    "11": (
+        "by check --detailed-exitcode: nothing blocks, and a run would detach something",
+        "run it",
     ),
     "75": (
         "another run holds the account",

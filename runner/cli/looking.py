@@ -25,9 +25,19 @@ if TYPE_CHECKING:
 @global_options
 @click.pass_obj
 def validate_command(world: World, plan: str) -> None:
-    """Check PLAN offline: schema, numbers, duplicates, guards; every problem with its place."""
+    """Check PLAN offline: schema, numbers, duplicates, guards; every problem with its place.
+
+    A saved check is as it was written, or not.
+    """
     from runner import plan as plans
 
+    if plans.is_saved_check(Path(plan)):
+        from runner import saved
+
+        check = saved.load(Path(plan))
+        count = check.head.totals["planned"]
+        click.echo(f"{plan} is a saved check of {count} numbers, as it was written; SHA-256 {check.sha256}")
+        return
     problems: list[Problem] = []
     accounts = guards = None
     try:
@@ -134,13 +144,14 @@ def providers_command(*, as_json: bool) -> None:
 
 
 @click.command("schema")
-@click.argument("what", type=click.Choice(["plan", "config", "report"]))
+@click.argument("what", type=click.Choice(["plan", "config", "report", "check"]))
 @global_options
 def schema_command(what: str) -> None:
-    """Print the JSON Schema of plans, configs or reports."""
+    """Print the JSON Schema of plans, configs, reports or saved checks."""
     from importlib import import_module
 
-    click.echo(json.dumps(import_module(f"runner.{what}").json_schema(), indent=2))
+    module = import_module("runner.saved" if what == "check" else f"runner.{what}")
+    click.echo(json.dumps(module.json_schema(), indent=2))
 
 
 def _print_run(run: dict[str, Any]) -> None:

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 _COMMANDS = {
     "init": "init",
+    "discover": "discovering",
     "validate": "looking",
     "check": "acting",
     "run": "acting",
     "resume": "acting",
+    "rollback": "acting",
     "pause": "steering",
     "unpause": "steering",
     "stop": "steering",
@@ -109,9 +111,9 @@ def _explain(error: Exception) -> int:
 
 
 def _code_of(error: TeardownError) -> int:
-    from runner.errors import BusyError, InputError, LedgerError, RecordingFailed, StepRefused
+    from runner.errors import BlockedError, BusyError, InputError, LedgerError, RecordingFailed, StepRefused
 
-    codes = {InputError: 2, StepRefused: _BUG, RecordingFailed: 5, LedgerError: 2, BusyError: 75}
+    codes = {InputError: 2, BlockedError: 3, StepRefused: _BUG, RecordingFailed: 5, LedgerError: 2, BusyError: 75}
     return next((code for kind, code in codes.items() if isinstance(error, kind)), _BUG)
 
 

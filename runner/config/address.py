@@ -22,6 +22,12 @@ def service_url(text: str) -> str:
     return _checked(text, credentials=False)
 
 
+def page_url(text: str) -> str:
+    """As `service_url`, and it may have a query."""
+    path, mark, query = text.partition("?")
+    return _checked(path, credentials=False) + mark + query
+
+
 def _checked(text: str, *, credentials: bool) -> str:
     if _ODD.search(text):
         raise ValueError("holds a blank, a backslash or a character outside ASCII; write it like https://host/path")

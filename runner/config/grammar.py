@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from runner.config.address import service_url
+from runner.config.address import page_url, service_url
 from runner.config.telling import Attachment, Event
 from runner.document import quoted
 from runner.document.schema import DECIMAL, DURATION, SECONDS, WHOLE, Line, Strict, choice, parsed
@@ -49,6 +49,29 @@ def _yes(value: object) -> bool:
     return value == "true"
 
 
+_Command = Annotated[tuple[str, ...], BeforeValidator(_command), WithJsonSchema(_COMMAND_SCHEMA)]
+
+
+class GateFile(Strict):
+    """Asked before each batch of a run whether all is well; has either `url` or `command`."""
+
+    url: Annotated[Line, AfterValidator(page_url)] | None = Field(
+        default=None, description="An address that answers 2xx to GET while all is well."
+    )
+    command: _Command | None = Field(
+        default=None, description="A command that ends with status 0 while all is well; started without a shell."
+    )
+    every: Annotated[float, Field(gt=0), SECONDS, DURATION] = Field(
+        default=30.0, description="How often a paused run asks again."
+    )
+    timeout: Annotated[float, Field(gt=0), SECONDS, DURATION] = Field(
+        default=10.0, description="For one answer; a later one is a bad one."
+    )
+    on_fail: Annotated[Literal["pause", "stop"], choice("pause", "stop")] = Field(
+        default="stop", description="What a bad answer does: pause until a good one comes, or stop the run."
+    )
+
+
 class GuardsFile(Strict):
     """What stops a run before or while it does harm; a guard that is not set does nothing."""
 
@@ -80,6 +103,16 @@ class GuardsFile(Strict):
     )
     on_drift: Annotated[Literal["block", "skip"], choice("block", "skip")] | None = Field(
         default=None, description="What to do when a number is attached elsewhere than the plan says."
+    )
+    gate: GateFile | None = Field(default=None, description="What is asked before each batch, and may hold it back.")
+    max_check_age: Annotated[float, Field(gt=0), SECONDS, DURATION] | None = Field(
+        default=None, description="Refuse to run a saved check that is older than this."
+    )
+    live_calls: Annotated[Literal["ignore", "skip", "wait"], choice("ignore", "skip", "wait")] | None = Field(
+        default=None, description="What to do with a number that is in a call (videosdk; ignore when unset)."
+    )
+    live_calls_wait: Annotated[float, Field(ge=0), SECONDS, DURATION] | None = Field(
+        default=None, description="With `live_calls: wait`: how long a batch waits for calls to end (15m when unset)."
     )
 
 
@@ -158,9 +191,6 @@ class RecipientFile(Strict):
     timeout: Annotated[float, Field(gt=0), SECONDS, DURATION] = Field(
         default=10.0, description="For one message to one address."
     )
-
-
-_Command = Annotated[tuple[str, ...], BeforeValidator(_command), WithJsonSchema(_COMMAND_SCHEMA)]
 
 
 class HooksFile(Strict):

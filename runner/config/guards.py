@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner import e164
-from runner.config.grammar import GuardsFile
+from runner.config.grammar import GateFile, GuardsFile
+from runner.config.programs import found
 from runner.document import Mapping, Node, Page, Scalar, Sequence, quoted, tables
 from runner.document.schema import validate
+from runner.policy import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,10 +31,19 @@ def read_guards(node: Node | None, page: Page, defaults: Guards) -> tuple[Guards
     protect = node.get("protect")
     inline = protect.items if isinstance(protect, Sequence) else []
     entries = _patterns(page, (item for item in inline if isinstance(item, Scalar)))
-    values = model.model_dump(exclude_unset=True, exclude={"protect", "protect_from", "batches"})
+    values = model.model_dump(exclude_unset=True, exclude={"protect", "protect_from", "batches", "gate"})
     if model.batches:
         values["batches"] = model.batches
+    if model.gate and (spot := node.get("gate")):
+        values["gate"] = _gate(model.gate, page, spot)
     return replace(defaults, **values, protect=tuple(dict.fromkeys([*defaults.protect, *entries, *listed]))), digests
+
+
+def _gate(model: GateFile, page: Page, spot: Node) -> Gate:
+    if (model.url is None) is (model.command is None):
+        page.problem(spot, "`gate` asks one thing: give either `url` or `command`")
+    command = found(model.command, page, spot) if model.command else ()
+    return Gate(model.url, command, model.every, model.timeout, model.on_fail)
 
 
 def _protected_file(node: Node | None, page: Page) -> tuple[list[bytes], list[str]]:

@@ -20,6 +20,10 @@ class Known:
     """Those of ``headers`` that an account cannot do without."""
     everywhere: bool = False
     """Whether a detach takes a number off all of its targets, so that an account has it to do only once."""
+    reattach: frozenset[str] = frozenset()
+    """What `reattach` may give: what a rollback needs and the provider may not show."""
+    secret: frozenset[str] = frozenset()
+    """Those of ``reattach`` that are secrets, and so are given by reference."""
 
 
 PROVIDERS = MappingProxyType(
@@ -31,6 +35,7 @@ PROVIDERS = MappingProxyType(
             credentials=(frozenset({"token"}),),
             headers=frozenset({"org_handle", "product_id"}),
             required=frozenset({"org_handle"}),
+            reattach=frozenset({"provider_config_id"}),
         ),
         "videosdk": Known(
             target="gateway",
@@ -38,6 +43,8 @@ PROVIDERS = MappingProxyType(
             base_url="https://api.videosdk.live",
             credentials=(frozenset({"token"}), frozenset({"api_key", "secret"})),
             everywhere=True,
+            reattach=frozenset({"name", "address", "transport", "region", "auth", "auth_username", "auth_password"}),
+            secret=frozenset({"auth_password"}),
         ),
     }
 )

@@ -7,9 +7,10 @@ from typing import get_args
 
 from runner import letter
 from runner.config.grammar import HooksFile, RecipientFile
+from runner.config.programs import found
 from runner.config.secret import SecretRef
 from runner.config.telling import Hook, Hooks, Moment, Recipient
-from runner.document import Given, Mapping, Node, Page, Scalar, Sequence, quoted
+from runner.document import Mapping, Node, Page, Scalar, Sequence
 from runner.document.schema import validate
 
 
@@ -63,20 +64,8 @@ def read_hooks(node: Node | None, page: Page) -> Hooks:
     if model.required and not model.start:
         page.problem(node.get("required") or node, "`required` is about `start`, which is not there; add it")
     commands = {
-        moment: Hook(_found(command, page, spot), page.place(spot))
+        moment: Hook(found(command, page, spot), page.place(spot))
         for moment in get_args(Moment)
         if (command := getattr(model, moment)) and (spot := node.get(moment))
     }
     return Hooks(commands, model.timeout, model.required, model.dry_run)
-
-
-def _found(command: tuple[str, ...], page: Page, spot: Node) -> tuple[str, ...]:
-    """Return the command; a relative path to its program starts at the config's folder, where it stands in there."""
-    program, *arguments = command
-    if "/" not in program or isinstance(spot, Given):
-        return command
-    try:
-        return (str((Path(page.name).parent / Path(program).expanduser()).absolute()), *arguments)
-    except RuntimeError:  # ~ stands for a home folder that nobody knows
-        page.problem(spot, f"{quoted(program)} begins with an unknown home folder; write the path out")
-        return command

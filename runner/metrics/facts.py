@@ -128,7 +128,9 @@ def _lanes(record: RunRecord, history: History) -> Iterator[Family]:
 
 def _last_success(history: History, record: RunRecord, report: Report) -> float | None:
     """When a run of the same plan last succeeded: this one, else the newest before it."""
-    if report.status == "succeeded":
+    if report.status == "succeeded" and record.rollback_of is None:
         return record.finished_at
-    earlier = (each for each in history.runs() if each.plan_name == record.plan_name and not each.sandbox)
+    earlier = (
+        each for each in history.runs() if each.plan_name == record.plan_name and not (each.sandbox or each.rollback_of)
+    )
     return next((each.finished_at for each in earlier if fold(history, each.id).status == "succeeded"), None)

@@ -1,6 +1,7 @@
 """Plans: which numbers to detach from which targets, from YAML, with every problem at its place."""
 
+from runner.plan.kind import is_saved_check
 from runner.plan.loading import json_schema, load
-from runner.plan.model import Group, Plan
+from runner.plan.model import Approved, Group, Plan
 
-__all__ = ["Group", "Plan", "json_schema", "load"]
+__all__ = ["Approved", "Group", "Plan", "is_saved_check", "json_schema", "load"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from runner.errors import Problem
     from runner.policy import Guards, Window
@@ -29,8 +30,25 @@ class Group:
     """What a rollback needs and the provider does not show."""
     place: str
     """Where the group stands, as ``file:line:column``."""
+    delete_target: bool = False
+    """Whether what its numbers were attached to is deleted once nothing is left on it."""
+    reassign: dict[str, Any] = field(default_factory=dict)
+    """Where the numbers are moved to, as flat settings; empty where they are detached."""
     note: str | None = None
     """The group's own note, on all of its numbers that have none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """The saved check that a plan comes from; ``checked_at`` is in seconds since the epoch."""
+
+    path: Path
+    sha256: str
+    checked_at: float
+    sandbox: bool
+    """Whether it was saved by a rehearsal."""
+    homes: Mapping[str, tuple[str, str | None]]
+    """Address and organisation of each account, as it was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +67,12 @@ class Plan:
     window: Window | None
     groups: tuple[Group, ...]
     warnings: tuple[Problem, ...]
+    approved: Approved | None = None
+
+    @property
+    def moves(self) -> bool:
+        """Whether it moves its numbers instead of detaching them."""
+        return any(group.reassign for group in self.groups)
 
     @property
     def listed(self) -> int:

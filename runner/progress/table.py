@@ -19,15 +19,36 @@ _LONGEST_NAME = 24
 _SHORTEST_NAME = 8
 _BAR = range(6, 31)
 _COUNTS = {
-    "detached": State.DETACHED,
-    "already": State.ALREADY_DETACHED,
-    "skipped": State.SKIPPED,
-    "failed": State.FAILED,
-    "unknown": State.UNKNOWN,
+    "detached": (State.DETACHED,),
+    "back": (State.REATTACHED,),
+    "moved": (State.MOVED,),
+    "already": (State.ALREADY_DETACHED, State.ALREADY_ATTACHED, State.ALREADY_MOVED),
+    "skipped": (State.SKIPPED,),
+    "failed": (State.FAILED,),
+    "stranded": (State.STRANDED,),
+    "unknown": (State.UNKNOWN,),
 }
-_STYLES = {"done": "", "detached": "green", "failed": "bold red", "unknown": "bold red", "rate": "cyan"}
+_STYLES = {
+    "done": "",
+    "detached": "green",
+    "back": "green",
+    "moved": "green",
+    "stranded": "bold red",
+    "failed": "bold red",
+    "unknown": "bold red",
+    "rate": "cyan",
+}
 # What a narrow terminal does without, first things first; how much room has to be left for the first ones to stay.
-_EXPENDABLE = {"requests": 12, "retries": 12, "already": 8, "skipped": 8, "rate": 0, "detached": 0}
+_EXPENDABLE = {
+    "requests": 12,
+    "retries": 12,
+    "already": 8,
+    "skipped": 8,
+    "rate": 0,
+    "detached": 0,
+    "back": 0,
+    "moved": 0,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +62,7 @@ class Row:
     def __post_init__(self) -> None:
         facts = self.facts
         cells = {"done": f"{facts.done:,}/{facts.total:,}" if facts.total else ""}
-        cells |= {name: _count(facts.counts[state]) for name, state in _COUNTS.items()}
+        cells |= {name: _count(sum(facts.counts[each] for each in states)) for name, states in _COUNTS.items()}
         cells |= {"retries": _count(facts.retries), "requests": _count(facts.requests)}
         cells |= {"rate": facts.speed(), "ETA": eta_text(self.eta) if facts.total else ""}
         object.__setattr__(self, "cells", cells)

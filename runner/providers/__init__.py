@@ -2,7 +2,7 @@
 
 A provider is a module that has ``SPEC``, registered under the entry point group ``teardown.providers``. It looks in
 bulk (`survey`), finds what a survey did not see (`trace`), looks at one number (`look`) and detaches one (`detach`).
-Nothing here repeats a request or waits: the lane does that.
+One that can put numbers back says so in `Reattaching`. Nothing here repeats a request or waits: the lane does that.
 """
 
 from __future__ import annotations
@@ -13,13 +13,27 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from runner.errors import InputError, UnexpectedAnswer
+from runner.providers.reattaching import (
+    REATTACH,
+    Attacher,
+    Before,
+    Moving,
+    Reattaching,
+    Reversal,
+    Surroundings,
+    given,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 
     from runner.config import Account
     from runner.model import Seen
+    from runner.providers.calls import Busy
+    from runner.providers.removing import Removing
     from runner.transport import Reply
+
+__all__ = ["REATTACH", "Attacher", "Before", "Moving", "Reattaching", "Reversal", "Surroundings", "given"]
 
 T = TypeVar("T")
 
@@ -52,6 +66,21 @@ class TargetSeen(NamedTuple):
 Sight = NumberSeen | TargetSeen
 
 
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A number as the account's own lists show it: at which target (null: at none, or at one without a name).
+
+    ``number`` is as the provider spells it where that is no number at all. ``title`` is what the target is called,
+    ``remarks`` are words of the provider about the number; both may hold anything.
+    """
+
+    number: str
+    target: str | None
+    attached: bool
+    title: str = ""
+    remarks: tuple[str, ...] = ()
+
+
 class Reads(Protocol):
     """The reads that a provider makes, paced and authorised; raises RequestError.
 
@@ -68,6 +97,9 @@ class Http(Reads, Protocol):
 
     async def post(self, path: str, parse: Callable[[Reply], T], body: Mapping[str, Any]) -> T:
         """Post JSON to a path below the account's base URL."""
+
+    async def delete(self, path: str, parse: Callable[[Reply], T]) -> T:
+        """Delete what is at a path below the account's base URL."""
 
 
 class Reader(Protocol):
@@ -88,6 +120,17 @@ class Reader(Protocol):
 
     async def look(self, target: str | None, number: str) -> Seen:
         """Look at one number now. Raises RequestError."""
+
+
+class Lister(Protocol):
+    """What shows all that an account has; a provider may lack it."""
+
+    def inventory(self, targets: Collection[str]) -> AsyncIterator[Holding]:
+        """Show all numbers of the account, attached or not; those at ``targets`` alone where that saves requests.
+
+        A number that is attached to one of ``targets`` is shown there. Raises RequestError, also for a target that does
+        not exist, and for a list that shows less than it says.
+        """
 
 
 class Detacher(Reader, Protocol):
@@ -114,6 +157,19 @@ class Spec:
     """Whether a detach takes a number off all targets of its account at once."""
     counts: bool = False
     """Whether a survey sees all of a target anyway, so that a census costs nothing."""
+    lister: Callable[[Reads], Lister] | None = None
+    reattaching: Reattaching | None = None
+    """How it puts numbers back; null where it cannot."""
+    removing: Removing | None = None
+    """How it deletes what numbers were attached to; null where it cannot."""
+    calls: Callable[[Reads, float], Awaitable[Busy]] | None = None
+    """Reads who is in a call, at a moment in seconds since the epoch; null where its API does not show that."""
+
+    def reversal(self, before: Before) -> Reversal:
+        """Return whether a number can be put back."""
+        if self.reattaching is None:
+            return Reversal("none", (f"{self.title} cannot attach numbers",))
+        return self.reattaching.reversal(before)
 
     def base_url(self, account: Account) -> str:
         """Return where the account's paths begin, whether or not its ``base_url`` names the root already."""

@@ -8,29 +8,46 @@ detail shows the secrets of its provider configuration, of which only the id is 
 from __future__ import annotations
 
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from runner.errors import Refused, UnexpectedAnswer
 from runner.model import Attached, Elsewhere, Gone
 from runner.paging import Page, read_all
-from runner.providers import NumberSeen, Spec, TargetSeen, canonical, expect
+from runner.providers import (
+    Holding,
+    Moving,
+    NumberSeen,
+    Reattaching,
+    Reversal,
+    Spec,
+    TargetSeen,
+    canonical,
+    expect,
+    given,
+)
+from runner.providers.removing import Removing, Thing
 from runner.sharing import Shared
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping
+    from collections.abc import AsyncIterator, Callable, Collection, Container, Iterable, Mapping, Sequence
 
     from runner.config import Account
     from runner.model import Seen
-    from runner.providers import Http, Reads, Sight, Wanted
+    from runner.providers import Before, Http, Reads, Sight, Wanted
     from runner.transport import Reply
+
+T = TypeVar("T")
 
 _BRIDGES = "/telephony/bridges/"
 _NUMBERS = "/telephony/numbers/"
 _PAGE_SIZE = 100
 _OK = 200
+_CREATED = 201
+_DELETED = 204
 _NOT_FOUND = 404
 _BUSINESS_ERROR = 206
+_CONFIG = "provider_config_id"
 _FREE_STATES = frozenset({"UNASSIGNED", "NOT_ASSIGNED", "CLOSED"})
 
 Row = dict[str, Any]
@@ -70,10 +87,37 @@ class UnpodReader:
         attached = await self._shared.read(target, partial(self._attached, target))
         return Gone("target_gone") if attached is None else _seen(target, attached.get(number))
 
+    async def inventory(self, targets: Collection[str]) -> AsyncIterator[Holding]:
+        """Read the list of bridges, unless some are named, and the detail of each."""
+        slugs = targets or [slug async for rows in self._bridges(whole=True) for slug in rows]
+        for slug in slugs:
+            holdings = await self._detail(slug, partial(_holdings, slug=slug))
+            if holdings is None and targets:
+                raise Refused(f"there is no bridge {slug}", status=_NOT_FOUND)
+            for holding in holdings or ():
+                yield holding
+
     async def _attached(self, slug: str | None) -> dict[str, Row] | None:
         """Return the rows of the numbers attached to a bridge, or None when there is no such bridge."""
+        rows = await self._detail(slug, partial(_rows, slug=slug))
+        if rows is None:
+            return None
+        attached = {number: row for number, row in rows if _is_attached(row)}
+        self._met.update(number for number, _ in rows if number not in attached)
+        return attached
+
+    async def left(self, thing: Thing, ours: Container[str]) -> list[str] | None:
+        """Return all that the bridge's detail shows, but for rows of ``ours`` that are attached no more."""
+        rows = await self._detail(thing.id, partial(_all_rows, slug=thing.id))
+        if rows is None:
+            return None
+        named = [(canonical(number) or number, row) for number, row in rows]
+        return [number for number, row in named if number not in ours or _is_attached(row)]
+
+    async def _detail(self, slug: str | None, parse: Callable[[Reply], T]) -> T | None:
+        """Return what ``parse`` makes of a bridge's detail, or None when there is no such bridge."""
         try:
-            rows = await self._reads.get(_path(slug), partial(_rows, slug=slug))
+            return await self._reads.get(_path(slug), parse)
         except Refused as error:
             if error.status != _NOT_FOUND:
                 raise
@@ -81,15 +125,12 @@ class UnpodReader:
             if slug in {each async for rows in self._bridges() for each in rows}:
                 raise UnexpectedAnswer(f"bridge {slug} is listed, but its detail is not found", status=404) from error
             return None
-        attached = {number: row for number, row in rows if _is_attached(row)}
-        self._met.update(number for number, _ in rows if number not in attached)
-        return attached
 
-    def _bridges(self) -> AsyncIterator[dict[str, Row]]:
+    def _bridges(self, *, whole: bool = False) -> AsyncIterator[dict[str, Row]]:
         async def fetch(number: int) -> Page:
             return await self._reads.get(_BRIDGES, _bridge_page, {"page": number, "page_size": _PAGE_SIZE})
 
-        return read_all(fetch, what="bridges")
+        return read_all(fetch, what="bridges", whole=whole)
 
     async def _whereabouts(self, lost: Collection[str]) -> dict[str, dict[str, Row]]:
         """Return the rows of the ``lost`` numbers by number and bridge, those that are attached nowhere left out.
@@ -120,7 +161,7 @@ class UnpodReader:
 
 
 class Unpod(UnpodReader):
-    """Looks, and detaches."""
+    """Looks, detaches, puts back, and deletes bridges."""
 
     def __init__(self, http: Http) -> None:
         super().__init__(http)
@@ -129,10 +170,26 @@ class Unpod(UnpodReader):
     async def detach(self, target: str | None, number: str) -> None:
         """POST disconnect-provider; success is a 200 whose body names the bridge that was asked for."""
         path = _path(target) + "disconnect-provider/"
-        data = await self._http.post(path, _object, {"phone_number": number})
-        named = data.get("phone_number", number)
-        if data.get("bridge_slug") != target or (named != number and canonical(named) != number):
-            raise UnexpectedAnswer("the success that was answered names another bridge or number", code="bad_answer")
+        _agree(await self._http.post(path, _object, {"phone_number": number}), target, number)
+
+    async def attach(self, numbers: Sequence[str], before: Before) -> int:
+        """POST connect-provider for the one number; success is a 200 or 201 that names bridge and number."""
+        (number,) = numbers
+        body = {"provider_config_id": given(before, _CONFIG), "phone_number": number}
+        path = _path(before["bridge"]) + "connect-provider/"
+        status, data = await self._http.post(path, _made, body)
+        _agree(data, before["bridge"], number)
+        return status
+
+    async def remove(self, thing: Thing) -> None:
+        """DELETE the bridge; success is a 204 without a body."""
+        await self._http.delete(_path(thing.id), _deleted)
+
+
+def _agree(data: Row, target: str | None, number: str) -> None:
+    named = data.get("phone_number", number)
+    if data.get("bridge_slug") != target or (named != number and canonical(named) != number):
+        raise UnexpectedAnswer("the success that was answered names another bridge or number", code="bad_answer")
 
 
 @lru_cache(maxsize=256)
@@ -140,11 +197,11 @@ def _path(slug: str | None) -> str:
     return f"{_BRIDGES}{quote(slug or '', safe='')}/"
 
 
-def _data(reply: Reply, kind: type) -> Any:
+def _data(reply: Reply, kind: type, success: Collection[int] = (_OK,)) -> Any:
     """Return ``data`` of the documented success; Refused for a 206, UnexpectedAnswer for everything else."""
     if reply.status == _BUSINESS_ERROR:
         raise Refused(reply.message or "HTTP 206", status=reply.status)
-    if reply.status != _OK:
+    if reply.status not in success:
         raise UnexpectedAnswer(f"HTTP {reply.status} is no documented answer", status=reply.status)
     return expect(reply.body, kind, "data")
 
@@ -154,12 +211,50 @@ def _object(reply: Reply) -> Row:
     return data
 
 
-def _rows(reply: Reply, slug: str | None) -> list[tuple[str, Row]]:
-    data = _data(reply, dict)
+def _made(reply: Reply) -> tuple[int, Row]:
+    return reply.status, _data(reply, dict, (_OK, _CREATED))
+
+
+def _bridge(reply: Reply, slug: str | None) -> Row:
+    data = _object(reply)
     if data.get("slug", slug) != slug:
         raise UnexpectedAnswer(f"the answer is about another bridge than {slug}", code="bad_answer")
-    rows = expect(data, list, "numbers")
-    return [(number, row) for row in rows if (number := _number(row))]
+    return data
+
+
+def _all_rows(reply: Reply, slug: str | None) -> list[tuple[str, Row]]:
+    """Return every row by what it calls its number, whether or not that is one."""
+    return [(expect(row, str, "number"), row) for row in expect(_bridge(reply, slug), list, "numbers")]
+
+
+def _rows(reply: Reply, slug: str | None) -> list[tuple[str, Row]]:
+    return [(number, row) for _, row in _all_rows(reply, slug) if (number := _number(row))]
+
+
+def _deleted(reply: Reply) -> None:
+    if reply.status == _BUSINESS_ERROR:
+        raise Refused(reply.message or "HTTP 206", status=reply.status)
+    if reply.status != _DELETED:
+        raise UnexpectedAnswer(f"HTTP {reply.status} is no documented answer", status=reply.status)
+
+
+def _named(target: str | None, _before: Before | None) -> Iterable[Thing]:
+    return (Thing("bridge", target),) if target else ()
+
+
+def _holdings(reply: Reply, slug: str) -> list[Holding]:
+    bridge = _bridge(reply, slug)
+    title = str(bridge.get("name") or "")
+    return [
+        Holding(
+            _number(row) or row["number"],
+            slug,
+            _is_attached(row),
+            title,
+            tuple(str(row[key]) for key in ("state", "status") if row.get(key)),
+        )
+        for row in expect(bridge, list, "numbers")
+    ]
 
 
 def _bridge_page(reply: Reply) -> Page:
@@ -207,7 +302,7 @@ def _seen(slug: str | None, row: Row | None) -> Seen:
         "assignment_id": row.get("id"),
         "number_id": row.get("number_id"),
         "state": row.get("state"),
-        "provider_config_id": configuration.get("id") if isinstance(configuration, dict) else None,
+        _CONFIG: configuration.get("id") if isinstance(configuration, dict) else None,
     }
     return Attached({key: value for key, value in before.items() if value is not None})
 
@@ -218,6 +313,34 @@ def _traced(slug: str | None, number: str, places: Mapping[str, Row], known: set
     if places:
         return Elsewhere(", ".join(places))
     return Gone("unknown_to_account" if known is not None and number not in known else None)
+
+
+def _reversal(before: Before) -> Reversal:
+    return Reversal("exact") if given(before, _CONFIG) is not None else Reversal("none", (_CONFIG,))
+
+
+def _elsewhere(before: Before, seen: Before) -> str | None:
+    """Return through what other provider configuration a number is on its bridge, where both are known."""
+    if seen["bridge"] != before["bridge"]:
+        return str(seen["bridge"])
+    then, now = given(before, _CONFIG), seen.get(_CONFIG)
+    if then is None or now is None or then == now:
+        return None
+    return f"{seen['bridge']}, through provider configuration {now} in place of {then}"
+
+
+def _destination(said: Mapping[str, Any], before: Before) -> Before:
+    """Return where a plan moves a number to: through the configuration that it names, else the one that it has."""
+    return {"bridge": said["bridge"], _CONFIG: said.get(_CONFIG, given(before, _CONFIG))}
+
+
+def _lacks(destination: Before) -> tuple[str, ...]:
+    return _reversal(destination).missing
+
+
+def _bridge_of(destination: Before) -> str | None:
+    bridge: str = destination["bridge"]
+    return bridge
 
 
 def _authorize(account: Account, token: str) -> Mapping[str, str]:
@@ -234,9 +357,14 @@ SPEC = Spec(
     title="Unpod voice bridges",
     target_key="bridge",
     root="/api/v2/platform",
-    abilities=("check", "detach", "verify"),
+    abilities=("discover", "check", "detach", "verify", "rollback", "move", "clean up"),
     reader=UnpodReader,
+    lister=UnpodReader,
     detacher=Unpod,
     authorize=_authorize,
     counts=True,
+    reattaching=Reattaching(
+        Unpod, _reversal, _elsewhere, frozenset({_CONFIG}), moving=Moving(_destination, _lacks, _bridge_of)
+    ),
+    removing=Removing(Unpod, _named),
 )

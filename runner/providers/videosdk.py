@@ -13,19 +13,34 @@ from typing import TYPE_CHECKING, Any
 from runner.errors import Refused, UnexpectedAnswer
 from runner.model import Attached, Elsewhere, Gone
 from runner.paging import Page, read_all
-from runner.providers import NumberSeen, Spec, TargetSeen, canonical, expect
+from runner.providers import Holding, Moving, NumberSeen, Reattaching, Spec, TargetSeen, canonical, expect
+from runner.providers.videosdk_calls import read_calls
+from runner.providers.videosdk_gateways import (
+    AROUND,
+    KEYS,
+    bundle,
+    destination,
+    elsewhere,
+    gateway_page,
+    read_inventory,
+    reversal,
+    settings,
+    wanted_pair,
+)
+from runner.providers.videosdk_removing import removing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
     from runner.config import Account
     from runner.model import Seen
-    from runner.providers import Http, Reads, Sight, Wanted
+    from runner.providers import Before, Http, Reads, Sight, Wanted
     from runner.transport import Reply
 
 _NUMBERS = "/phone-numbers"
 _PAGE_SIZE = 100
 _OK = 200
+_CREATED = 201
 _NOT_FOUND = 404
 
 Row = dict[str, Any]
@@ -81,6 +96,27 @@ class VideoSDKReader:
                 raise UnexpectedAnswer(f"{number} is listed, but not found by itself", status=404) from error
             return Gone("unknown_to_account")
 
+    async def inventory(self, targets: Collection[str]) -> AsyncIterator[Holding]:
+        """Read the account's list: it shows every number with its gateways."""
+
+        async def fetch(number: int) -> Page:
+            return await self._reads.get(_NUMBERS, _whole_page, {"page": number, "perPage": _PAGE_SIZE})
+
+        async for rows in read_all(fetch, what="phone numbers", whole=True):
+            for row in rows.values():
+                yield _holding(row, targets)
+
+    async def members(self) -> AsyncIterator[tuple[str, str]]:
+        """Yield every gateway id with a number that hangs on it; UnexpectedAnswer when one of them has no id."""
+        async for rows in self._list():
+            for number, row in rows.items():
+                for value in (row.get("inbound"), row.get("outbound")):
+                    gateway = _gateway_id(value)
+                    if gateway:
+                        yield gateway, number
+                    elif value is not None:
+                        raise UnexpectedAnswer(f"{number} hangs on a gateway without an id", code="bad_answer")
+
     async def _total(self) -> int:
         """Return how many numbers the account has, 0 where the provider does not say."""
         return (await self._page(1, size=1)).total or 0
@@ -94,7 +130,7 @@ class VideoSDKReader:
 
 
 class VideoSDK(VideoSDKReader):
-    """Looks, and detaches."""
+    """Looks, detaches, and puts back."""
 
     def __init__(self, http: Http) -> None:
         super().__init__(http)
@@ -106,6 +142,13 @@ class VideoSDK(VideoSDKReader):
         if _number(body) != number:
             raise UnexpectedAnswer("the success that was answered names another number", code="bad_answer")
 
+    async def attach(self, numbers: Sequence[str], before: Before) -> int:
+        """POST create: a new pair for all of the numbers, or nothing; its success may name them, and then all of them.
+
+        Documented are only the beginning of its message, and neither 200 nor 201.
+        """
+        return await self._http.post(_NUMBERS, partial(_made, numbers=numbers), wanted_pair(list(numbers), before))
+
 
 def _body(reply: Reply, kind: type) -> Any:
     if reply.status != _OK:
@@ -113,13 +156,51 @@ def _body(reply: Reply, kind: type) -> Any:
     return expect(reply.body, kind)
 
 
+def _made(reply: Reply, numbers: Sequence[str]) -> int:
+    """Return the status of a success."""
+    if reply.status not in (_OK, _CREATED):
+        raise UnexpectedAnswer(f"HTTP {reply.status} is no documented answer", status=reply.status)
+    expect(reply.body, str, "message")
+    named = reply.body.get("phoneNumbers")
+    if isinstance(named, list) and not set(numbers) <= set(map(_named, named)):
+        raise UnexpectedAnswer("the success that was answered names other numbers", code="bad_answer")
+    return reply.status
+
+
+def _named(row: Any) -> str | None:
+    return canonical(row.get("e164") if isinstance(row, dict) else row)
+
+
 def _number_page(reply: Reply) -> Page:
+    rows, total = _listed(reply)
+    return Page({e164: row for row in rows if (e164 := _number(row))}, total)
+
+
+def _whole_page(reply: Reply) -> Page:
+    """Return the rows under what the provider calls each: also those that are no numbers."""
+    rows, total = _listed(reply)
+    return Page({expect(row, str, "phoneNumber", "e164"): row for row in rows}, total)
+
+
+def _listed(reply: Reply) -> tuple[list[Row], int | None]:
     body = _body(reply, object)
-    rows = body if isinstance(body, list) else expect(body, list, "data")
     info = body.get("pageInfo") or body.get("pagination") if isinstance(body, dict) else None
     total = info.get("total") if isinstance(info, dict) else None
-    named = {e164: row for row in rows if (e164 := _number(row))}
-    return Page(named, total if isinstance(total, int) else None)
+    rows = body if isinstance(body, list) else expect(body, list, "data")
+    return rows, total if isinstance(total, int) else None
+
+
+def _holding(row: Row, targets: Collection[str]) -> Holding:
+    attached = isinstance(_seen(row, None), Attached)
+    sides = {side: row[side] for side in ("inbound", "outbound") if row.get(side) is not None}
+    ids = {side: found for side, value in sides.items() if (found := _gateway_id(value))}
+    target = next((each for each in ids.values() if each in targets), next(iter(ids.values()), None))
+    gateway = next((value for value in sides.values() if _gateway_id(value) == target), None)
+    phone = row["phoneNumber"]
+    words = [phone.get("name"), *(f"{side} {found}" for side, found in ids.items()), phone.get("status")]
+    title = gateway.get("name") if isinstance(gateway, dict) else None
+    number = _number(row) or phone["e164"]
+    return Holding(number, target, attached, str(title or ""), tuple(str(word) for word in words if word))
 
 
 def _seen_alone(reply: Reply, number: str, gateway: str | None) -> Seen:
@@ -144,7 +225,8 @@ def _seen(row: Row, gateway: str | None) -> Seen:
     if gateway is not None and gateway not in ids.values():
         return Elsewhere(", ".join(sorted({each or "an unnamed gateway" for each in ids.values()})))
     phone = row["phoneNumber"]
-    return Attached({"phone_number_id": phone.get("phoneNumberId"), "inbound": None, "outbound": None} | ids)
+    before = {"phone_number_id": phone.get("phoneNumberId"), "inbound": None, "outbound": None} | ids
+    return Attached(before, settings(row))
 
 
 def _gateway_id(value: Any) -> str | None:
@@ -162,9 +244,22 @@ SPEC = Spec(
     title="VideoSDK SIP gateways",
     target_key="gateway",
     root="/v2/sip",
-    abilities=("check", "detach", "verify"),
+    abilities=("discover", "check", "detach", "verify", "rollback", "move", "clean up"),
     reader=VideoSDKReader,
+    lister=VideoSDKReader,
     detacher=VideoSDK,
     authorize=_authorize,
     everywhere=True,
+    reattaching=Reattaching(
+        VideoSDK,
+        reversal,
+        elsewhere,
+        KEYS,
+        bundle,
+        read_inventory,
+        AROUND,
+        Moving(destination, lacks=lambda _: (), target=lambda _: None),
+    ),
+    removing=removing(lambda reads: VideoSDKReader(reads).members(), gateway_page),
+    calls=read_calls,
 )

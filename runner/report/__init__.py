@@ -1,6 +1,6 @@
 """What became of a run: folded from the ledger, written as json, csv, markdown, html or junit, summed up in words."""
 
-from runner.report.fold import Report, ReportError, Row, Source, fold
+from runner.report.fold import Report, ReportError, Row, Source, fold, outcome_of
 from runner.report.save import FORMATS, Format, ReportUnwritable, format_of, json_schema, save, save_all, write
 from runner.report.terminal import summary
 from runner.report.words import next_command, verdict_sentence
@@ -17,6 +17,7 @@ __all__ = [
     "format_of",
     "json_schema",
     "next_command",
+    "outcome_of",
     "save",
     "save_all",
     "summary",

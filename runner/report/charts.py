@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from markupsafe import Markup
 
+    from runner.goal import Goal
     from runner.records import Pulse, Timeline
     from runner.report.fold import Report
 
@@ -75,34 +76,37 @@ def charts(report: Report) -> Markup:
 
 def _charts(report: Report) -> Iterator[Markup]:
     """Yield the charts of all lanes together, where there are several, and of each; none when nothing was sent."""
+    goal = report.goal
     timeline = report.source.timeline(report.run["id"], _SLOTS)
     sent = {pulse.account for pulse in timeline.pulses}
     lanes = [lane for lane in report.lanes if lane["account"] in sent]
     if len(lanes) > 1:
-        yield _requests("All accounts", timeline, Slots.of(timeline.pulses, timeline.slots), 0)
+        yield _requests("All accounts", timeline, Slots.of(timeline.pulses, timeline.slots), 0, goal)
     for lane in lanes[:_CHARTED]:
         pulses = [pulse for pulse in timeline.pulses if pulse.account == lane["account"]]
         slots = Slots.of(pulses, timeline.slots)
-        yield _requests(lane["account"], timeline, slots, lane["rate"])
-        yield _latency(lane["account"], timeline, slots)
+        yield _requests(lane["account"], timeline, slots, lane["rate"], goal)
+        yield _latency(lane["account"], timeline, slots, goal)
 
 
-def _requests(name: str, timeline: Timeline, slots: Slots, limit: float) -> Markup:
+def _requests(name: str, timeline: Timeline, slots: Slots, limit: float, goal: Goal) -> Markup:
     """Chart what was answered how, stacked, and the limit where it is near enough to be seen."""
     series = [
         Series(kind, f"{sum(counts):,} {meaning}", [count / timeline.width for count in counts])
         for kind, meaning, counts in (
-            ("done", "detached", slots.done),
+            ("done", goal.participle, slots.done),
             ("throttled", "throttled", slots.throttled),
             ("unclear", "refused, or without a clear answer", slots.unclear),
         )
     ]
     peak = max(slots.sent) / timeline.width
     near = limit if limit <= 2 * peak else 0
-    return _chart(f"{name}: detach requests a second", timeline, series, top=max(peak, near), unit="/s", limit=near)
+    return _chart(
+        f"{name}: {goal.noun} requests a second", timeline, series, top=max(peak, near), unit="/s", limit=near
+    )
 
 
-def _latency(name: str, timeline: Timeline, slots: Slots) -> Markup:
+def _latency(name: str, timeline: Timeline, slots: Slots, goal: Goal) -> Markup:
     """Chart the mean answer and, behind it, the slowest."""
     slowest = max(slots.longest)
     total = sum(mean * sent for mean, sent in zip(slots.mean, slots.sent, strict=True))
@@ -111,7 +115,7 @@ def _latency(name: str, timeline: Timeline, slots: Slots) -> Markup:
         Series("mean", f"mean: {_figure(total / sum(slots.sent))} ms over all", slots.mean),
         Series("slowest", f"slowest: {_figure(slowest)} ms", rest),
     ]
-    return _chart(f"{name}: latency of detach requests", timeline, series, top=slowest, unit="ms")
+    return _chart(f"{name}: latency of {goal.noun} requests", timeline, series, top=slowest, unit="ms")
 
 
 def _chart(title: str, timeline: Timeline, series: list[Series], *, top: float, unit: str, limit: float = 0) -> Markup:

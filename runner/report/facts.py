@@ -39,7 +39,9 @@ def guards(report: Report) -> Markup:
 
 def _rules(rules: dict[str, Any]) -> Iterator[tuple[str, object]]:
     """Yield what is set of a run's guards, its window and its limit, as a plan writes it."""
-    for name, value in {**rules["guards"], **rules["window"], "limit": rules["limit"]}.items():
+    gate = rules["guards"].get("gate")
+    shown_gate = {"gate": _gate(gate)} if gate else {}
+    for name, value in {**rules["guards"], **shown_gate, **rules["window"], "limit": rules["limit"]}.items():
         values = value if isinstance(value, list) else [value]
         shown = [_batch(each) if isinstance(each, dict) else str(each) for each in values[:_SHOWN] if each is not None]
         more = [f"and {len(values) - _SHOWN:,} more"] if len(values) > _SHOWN else []
@@ -51,6 +53,7 @@ def run(report: Report) -> Markup:
     told = report.run
     facts = [
         ("run", told["id"]),
+        ("saved check", told["check"]),
         ("rollback of", told["rollback_of"]),
         ("reason", told["reason"]),
         ("started", told["started_at"]),
@@ -61,6 +64,12 @@ def run(report: Report) -> Markup:
         ("versions", f"teardown {told['version']}, schema {SCHEMA}"),
     ]
     return section("run", "Run", terms(facts))
+
+
+def _gate(gate: dict[str, Any]) -> str:
+    """Return what is asked, without a query or arguments, and what a bad answer does."""
+    asked = gate["url"].partition("?")[0] if gate["url"] else gate["command"][0]
+    return f"{asked}, on_fail: {gate['on_fail']}"
 
 
 def _batch(batch: dict[str, Any]) -> str:

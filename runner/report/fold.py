@@ -9,20 +9,25 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runner.errors import TeardownError
+from runner.goal import Goal, goal_of
 from runner.log import stamp
 from runner.model import Fault, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
-    from runner.records import ItemRecord, LaneRecord, RunRecord, Timeline
+    from runner.records import ItemRecord, LaneRecord, Removal, RunRecord, Timeline
 
 Row = dict[str, Any]
 Totals = dict[str, int]
 
+REATTACHED = ("reattached", "already_attached")
+"""What becomes of an item in a rollback besides the others."""
 OUTCOMES = ("detached", "already_detached", "skipped", "failed", "unknown", "pending")
 """What becomes of an item in a run that detaches, in the order in which totals show it."""
-TROUBLED = ("failed", "unknown")
+MOVED = ("moved", "already_moved", "stranded")
+"""What becomes of an item in a run that moves its numbers besides the others."""
+TROUBLED = ("failed", "unknown", "stranded")
 
 _OPEN_OUTCOMES = {State.PLANNED: "pending", State.IN_FLIGHT: "unknown"}
 _NO_ANSWER = Fault("no_answer", "an attempt may have been sent, and nothing has settled yet what it did")
@@ -52,6 +57,10 @@ class Source(Protocol):
         """Return how many items stand at (state, whether the newest pre-check saw them attached)."""
         ...
 
+    def removals(self, run_id: str) -> list[Removal]:
+        """Return what it was to delete, and what became of that."""
+        ...
+
     def timeline(self, run_id: str, slots: int) -> Timeline:
         """Return what the run sent when, in so many slots."""
         ...
@@ -67,12 +76,13 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of a run; ``run``, ``totals`` and ``lanes`` have the shapes of ``teardown.report/1``."""
+    """What became of a run; ``run``, ``totals``, ``lanes`` and ``targets`` have the shapes of ``teardown.report/1``."""
 
     run: dict[str, Any]
     totals: Totals
     lanes: list[dict[str, Any]]
     source: Source = field(repr=False, compare=False)
+    targets: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def status(self) -> str:
@@ -85,14 +95,25 @@ class Report:
         code: int | None = self.run["exit_code"]
         return code
 
+    @property
+    def goal(self) -> Goal:
+        """What the run wants of its numbers."""
+        return goal_of(self.run["rollback_of"], moves=self.run["moves"])
+
+    @property
+    def troubles(self) -> int:
+        """How many items failed, are unknown or stranded."""
+        return sum(self.totals.get(name, 0) for name in TROUBLED)
+
     def numbers(self) -> Iterator[Row]:
         """Yield a row per item in the plan's order, read from the ledger again: they never sit in memory together.
 
         Raises ReportError after the last row when the rows of an ended run are not what the totals say.
         """
         seen: Counter[str] = Counter()
+        would = self.goal.would if self.run["dry_run"] else None
         for item in self.source.items(self.run["id"]):
-            row = _row(item, dry_run=self.run["dry_run"])
+            row = _row(item, would)
             seen[row["outcome"]] += 1
             yield row
         wanted = {outcome: self.totals[outcome] for outcome in self.totals if outcome != "planned"}
@@ -110,11 +131,13 @@ def fold(source: Source, run_id: str) -> Report:
     """Fold what ``source`` holds of the run into its report; ReportError when the counts do not add up to the plan."""
     run, lanes = source.run(run_id), source.lanes(run_id)
     totals = _totals(run, sum(lane.planned for lane in lanes), source.counts(run_id))
-    status, exit_code = verdict(run, totals)
-    return Report(_run(run, status, exit_code), totals, [_lane(lane) for lane in lanes], source)
+    removals, check = source.removals(run_id), source.rules(run_id).get("check")
+    status, exit_code = verdict(run, totals, removals)
+    lines = [_lane(lane) for lane in lanes]
+    return Report(_run(run, status, exit_code, check), totals, lines, source, [_target(each) for each in removals])
 
 
-def verdict(run: RunRecord, totals: Totals) -> tuple[str, int | None]:
+def verdict(run: RunRecord, totals: Totals, removals: Collection[Removal] = ()) -> tuple[str, int | None]:
     """Status and exit code, from the report alone; the first line that fits decides.
 
     ============================================  ===========  ============
@@ -125,14 +148,17 @@ def verdict(run: RunRecord, totals: Totals) -> tuple[str, int | None]:
     a signal ended it, and pending or unknown     interrupted  128 + signal
     was a dry run that looked at everything       dry_run      0
     anything pending                              aborted      5
-    anything failed or unknown                    failed       4
+    anything failed, unknown or stranded          failed       4
     else                                          succeeded    0
     ============================================  ===========  ============
 
     So a signal that came when everything was settled anyway counts as finished. A dry run that was stopped half-way
-    is interrupted or aborted like any other; one that finished is ``dry_run`` whatever it saw.
+    is interrupted or aborted like any other; one that finished is ``dry_run`` whatever it saw. A target that is to be
+    deleted counts as pending while that is not decided, and as unknown or failed when it could not be done; one that
+    is kept by a rule counts as nothing.
     """
-    pending, troubled = totals["pending"], totals["failed"] + totals["unknown"]
+    pending = totals["pending"] + sum(each.open for each in removals)
+    troubled = sum(totals.get(name, 0) for name in TROUBLED) + sum(each.troubled for each in removals)
     if run.ending is None:
         return "interrupted", None
     if run.ending == "blocked":
@@ -146,25 +172,27 @@ def verdict(run: RunRecord, totals: Totals) -> tuple[str, int | None]:
     return ("failed", 4) if troubled else ("succeeded", 0)
 
 
-def outcome_of(state: State, *, seen_attached: bool, dry_run: bool) -> str:
-    """Return what the report calls an item that stands at ``state``."""
-    if dry_run and seen_attached and state is State.PLANNED:
-        return "would_detach"
+def outcome_of(state: State, *, seen: bool, would: str | None) -> str:
+    """Return what the report calls an item that stands at ``state``; ``would`` what a dry run calls one to be sent."""
+    if would and seen and state is State.PLANNED:
+        return would
     return _OPEN_OUTCOMES.get(state, state.value)
 
 
 def _totals(run: RunRecord, planned: int, counts: dict[tuple[State, bool], int]) -> Totals:
-    names = (*OUTCOMES, "would_detach") if run.dry_run else OUTCOMES
+    would = goal_of(run.rollback_of, moves=run.moves).would if run.dry_run else None
+    more = REATTACHED if run.rollback_of else MOVED if run.moves else ()
+    names = (*more, *OUTCOMES, *filter(None, [would]))
     totals = {"planned": planned, **dict.fromkeys(names, 0)}
-    for (state, seen_attached), count in counts.items():
-        totals[outcome_of(state, seen_attached=seen_attached, dry_run=run.dry_run)] += count
+    for (state, seen), count in counts.items():
+        totals[outcome_of(state, seen=seen, would=would)] += count
     counted = sum(totals.values()) - planned
     if counted != planned:
         raise ReportError(f"the ledger holds {counted} items of run {run.id}, and its plan has {planned}: no report")
     return totals
 
 
-def _run(run: RunRecord, status: str, exit_code: int | None) -> dict[str, Any]:
+def _run(run: RunRecord, status: str, exit_code: int | None, check: str | None) -> dict[str, Any]:
     return {
         "id": run.id,
         "status": status,
@@ -177,7 +205,9 @@ def _run(run: RunRecord, status: str, exit_code: int | None) -> dict[str, Any]:
             "metadata": run.metadata,
             "description": run.description,
         },
+        "check": check,
         "rollback_of": run.rollback_of,
+        "moves": run.moves,
         "reason": run.reason,
         "sandbox": run.sandbox,
         "signal": run.signal,
@@ -212,20 +242,42 @@ def _lane(lane: LaneRecord) -> dict[str, Any]:
     }
 
 
-def _row(item: ItemRecord, *, dry_run: bool) -> Row:
+def _row(item: ItemRecord, would: str | None) -> Row:
     fault = _NO_ANSWER if item.state is State.IN_FLIGHT else item.fault
     return {
         "number": item.number,
         "account": item.account,
         "provider": item.provider,
         "target": item.target,
-        "outcome": outcome_of(item.state, seen_attached=item.seen_attached, dry_run=dry_run),
+        "outcome": outcome_of(item.state, seen=item.seen_attached, would=would),
         "confirmed_by": item.confirmed_by,
         "verified": item.verified,
         "reason": item.reason,
         "attempts": item.attempts,
         "finished_at": _stamp(item.finished_at),
         "before": item.before,
+        "error": _error(fault) if fault else None,
+    } | ({"moved_to": item.moved_to, "gap_ms": item.gap_ms} if item.moved_to else {})
+
+
+def _target(removal: Removal) -> dict[str, Any]:
+    """Return what became of something to delete; what is not decided is kept so far, or in doubt."""
+    outcome, reason, fault = str(removal.state), removal.reason, removal.fault
+    if removal.state == "planned":
+        outcome, reason = "kept", "run_not_finished"
+    elif removal.state == "in_flight":
+        outcome, reason, fault = "unknown", None, _NO_ANSWER
+    return {
+        "account": removal.account,
+        "provider": removal.provider,
+        "kind": removal.kind,
+        "target": removal.thing,
+        "outcome": outcome,
+        "confirmed_by": removal.confirmed_by,
+        "reason": reason,
+        "note": removal.note,
+        "attempts": removal.attempts,
+        "finished_at": _stamp(removal.finished_at),
         "error": _error(fault) if fault else None,
     }
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.log import plain
 from runner.report.fold import TROUBLED
-from runner.report.words import counted, next_command, verdict_sentence, where, why
+from runner.report.words import counted, next_command, rollback_command, verdict_sentence, where, why, why_kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,7 +38,7 @@ class Markdown:
     def end(self) -> None:
         """Write the document: what matters in sight, the rest folded up."""
         report, totals = self._report, self._report.totals
-        troubled = sum(totals[name] for name in TROUBLED)
+        troubled = report.troubles
         names, counts = zip(("planned", totals["planned"]), *counted(report), strict=True)
         parts = [
             f"# Teardown {_cell(report.run['plan']['name'])}: {report.status}",
@@ -46,9 +46,15 @@ class Markdown:
             "\n".join(f"- {_cell(note)}" for note in _notes(report)),
             _table(names, [counts]),
             _next(report),
-            _headed("Failed and unknown", _rows(self._troubled), troubled),
+            _headed("Targets", _targets(report), len(report.targets)),
+            _headed(
+                "Failed and unknown" if not totals.get("stranded") else "Failed, unknown and stranded",
+                _rows(self._troubled),
+                troubled,
+            ),
             _folded("Pending", _rows(self._pending), totals["pending"]),
             _folded("Lanes", _lanes(report), len(report.lanes)),
+            _folded("Put it back", _back(report)),
             _folded("Run", _facts(report)),
         ]
         self._stream.write("\n\n".join(filter(None, parts)) + "\n")
@@ -82,6 +88,12 @@ def _lanes(report: Report) -> str:
     return _table(head, [[*(lane[key] for key in keys), lane["latency_ms"]["p95"]] for lane in report.lanes])
 
 
+def _targets(report: Report) -> str:
+    keys = ("account", "kind", "target", "outcome")
+    rows = [[*(each[key] for key in keys), why_kept(each)] for each in report.targets[:_SHOWN]]
+    return _table([*keys, "why"], rows)
+
+
 def _rows(rows: list[Row]) -> str:
     cells = [(row["number"], where(row), row["outcome"], why(row), row["attempts"]) for row in rows]
     return _table(["number", "where", "outcome", "why", "attempts"], cells)
@@ -109,6 +121,11 @@ def _counted(title: str, total: int) -> str:
 def _next(report: Report) -> str:
     command = next_command(report)
     return f"Go on with\n\n```\n{command}\n```" if command else ""
+
+
+def _back(report: Report) -> str:
+    command = rollback_command(report)
+    return f"```\n{command}\n```" if command else ""
 
 
 def _line(cells: Iterable[Any]) -> str:

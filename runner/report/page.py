@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 from runner.report.charts import charts
 from runner.report.facts import guards, plan, run
-from runner.report.fold import TROUBLED
 from runner.report.markup import filled, joined, own, section, some, table
-from runner.report.words import counted, next_command, verdict_sentence
+from runner.report.words import counted, next_command, rollback_command, verdict_sentence, why_kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +24,7 @@ Trouble = tuple[str, str, str, str, str, list[str]]
 """Account, target, outcome, how that is known, why, and the numbers that it happened to."""
 
 _ICONS = {"succeeded": "✔", "failed": "✖", "aborted": "✖", "blocked": "⊘", "interrupted": "‖", "dry_run": "○"}
+_TARGETS = 200
 _LANE = ("account", "provider", "planned", "requests", "retries", "throttled", "achieved_rate", "rate")
 _LANE_HEADS = (*_LANE[:6], "achieved /s", "limit /s", "p50 ms", "p95 ms", "max ms")
 
@@ -70,6 +70,7 @@ class Page:
             **self._assets,
             words=own(words),
             troubled=_troubled(report, troubles),
+            targets=_targets(report),
             speed=section("speed", "Over time", charts(report)),
             lanes=_lanes(report),
             left_out=some("<p>{:,} more, for which nothing is left to be done, are only in report.json.</p>", missing),
@@ -93,17 +94,18 @@ def _over(report: Report) -> list[str | None]:
 
 def _lead(report: Report) -> str:
     """Say in one sentence what became of all numbers, for who has never read such a page."""
-    totals = report.totals
-    off = totals["detached"] + totals["already_detached"]
-    before = f", {totals['already_detached']:,} of them already detached" if totals["already_detached"] else ""
+    totals, goal = report.totals, report.goal
+    there, already = totals[goal.done] + totals[goal.already], totals[goal.already]
+    before = f", {already:,} of them already {goal.participle}" if already else ""
     rest = {
         "left alone on purpose": totals["skipped"],
-        "still attached": totals["failed"],
+        "attached to nothing": totals.get("stranded", 0),
+        goal.undone: totals["failed"],
         "that nobody knows of": totals["unknown"],
-        "not touched": totals["pending"] + totals.get("would_detach", 0),
+        "not touched": totals["pending"] + totals.get(goal.would, 0),
     }
     said = ", ".join(f"{count:,} {what}" for what, count in rest.items() if count)
-    return f"{off:,} of {totals['planned']:,} numbers are off their targets{before}{said and '; '}{said}."
+    return f"{there:,} of {totals['planned']:,} numbers are {goal.there}{before}{said and '; '}{said}."
 
 
 def _counts(report: Report) -> Markup:
@@ -121,10 +123,14 @@ def _steps(report: Report) -> Iterator[tuple[str, str]]:
     run_id, path = report.run["id"], shlex.quote(report.run["plan"]["path"])
     if command := next_command(report):
         yield "Once what stands below is mended" if report.status == "failed" else "Go on where it stopped", command
+    of = report.run["rollback_of"]
     if report.status == "blocked":
-        yield "Mend what stands above, then look again", f"teardown check {path}"
-    if report.status == "dry_run" and report.totals["would_detach"]:
-        yield "Do what was looked at", f"teardown run {path}"
+        look = f"teardown rollback {of} --dry-run" if of else f"teardown check {path}"
+        yield "Mend what stands above, then look again", look
+    if report.status == "dry_run" and report.totals[report.goal.would]:
+        yield "Do what was looked at", f"teardown rollback {of}" if of else f"teardown run {path}"
+    if command := rollback_command(report):
+        yield "Put back what is attached to nothing" if report.run["moves"] else "Put back what was detached", command
     yield "Every row, for a spreadsheet", f"teardown report {run_id} -o report.csv"
 
 
@@ -133,12 +139,24 @@ def _troubled(report: Report, troubles: list[Trouble]) -> Markup:
         (f"{account}/{target}".rstrip("/"), outcome, why, f"{len(numbers):,}", " ".join(numbers))
         for account, target, outcome, _, why, numbers in troubles
     ]
-    missing = sum(report.totals[name] for name in TROUBLED) - sum(len(numbers) for *_, numbers in troubles)
+    missing = report.troubles - sum(len(numbers) for *_, numbers in troubles)
     return section(
         "troubled",
-        "Failed and unknown",
+        "Failed, unknown and stranded" if report.totals.get("stranded") else "Failed and unknown",
         table("What went wrong, and where", ["where", "outcome", "why", "how many", "numbers"], rows),
         some("<p>{:,} more are in the table of numbers.</p>", missing),
+    )
+
+
+def _targets(report: Report) -> Markup:
+    keys = ("account", "kind", "target", "outcome")
+    rows = [(*(each[key] for key in keys), why_kept(each)) for each in report.targets[:_TARGETS]]
+    missing = len(report.targets) - len(rows)
+    return section(
+        "targets",
+        "Targets",
+        table("What was to be deleted, and what became of it", [*keys, "why"], rows),
+        some("<p>{:,} more are only in report.json.</p>", missing),
     )
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
-from runner.durable import make_folder, sync_folder
+from runner.durable import make_folder, replacing
 from runner.errors import InputError
 from runner.report.fold import ReportError
 from runner.report.html import Html
@@ -21,6 +18,7 @@ from runner.report.tables import Csv, DetachedCsv, Json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
     from typing import TextIO
 
     from runner.report.fold import Report
@@ -98,7 +96,7 @@ def _pour(report: Report, writers: list[Writer]) -> None:
 def _replacing(path: Path) -> Iterator[TextIO]:
     """Hand out a file that takes the place of ``path`` when all went well; a pipe or a device is written as it is."""
     try:
-        with _straight(path) if _is_special(path) else _beside(path.resolve()) as stream:
+        with _straight(path) if _is_special(path) else replacing(path.resolve()) as stream:
             yield stream
     except OSError as error:
         raise _unwritable(path, error) from error
@@ -106,22 +104,6 @@ def _replacing(path: Path) -> Iterator[TextIO]:
 
 def _straight(path: Path) -> TextIO:
     return path.open("w", encoding="utf-8", newline="")
-
-
-@contextmanager
-def _beside(path: Path) -> Iterator[TextIO]:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(handle)
-        Path(name).replace(path)
-        sync_folder(path.parent)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
 
 
 def _is_special(path: Path) -> bool:

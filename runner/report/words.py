@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from runner.report.fold import TROUBLED
@@ -16,14 +17,28 @@ _REASONS = {
     "target_gone": "its target is gone",
     "protected": "it is protected",
     "attached_elsewhere": "it is attached elsewhere",
+    "not_attached": "it is attached to nothing",
     "excluded": "it was excluded on the command line",
+    "in_call": "it was in a call",
 }
+_KEPT = {
+    "dry_run": "this was a dry run",
+    "not_confirmed": "nobody confirmed that it may be deleted",
+    "not_verified": "its numbers were not all seen gone",
+    "not_all_gone": "not all of its numbers are gone",
+    "not_empty": "something is left on it",
+    "run_not_finished": "the run did not come so far",
+}
+
+
+_ON_THEIR_WAY = frozenset({"moved", "already_moved", "would_move"})
 
 
 def verdict_sentence(report: Report) -> str:
     """Return one sentence that says how the run ended."""
     totals = report.totals
     planned, pending = _numbers(totals["planned"]), totals["pending"]
+    goal = report.goal
     match report.status:
         case "succeeded":
             return f"Succeeded: {planned} planned, and none is left to do."
@@ -32,9 +47,9 @@ def verdict_sentence(report: Report) -> str:
         case "aborted":
             return f"Aborted part-way: {pending:,} of {planned} left to do{_and_trouble(report)}."
         case "blocked":
-            return f"Blocked before the first detach: {planned} planned, {pending:,} left to do."
+            return f"Blocked before the first {goal.noun}: {planned} planned, {pending:,} left to do."
         case "dry_run":
-            return f"Dry run: {totals['would_detach']:,} of {planned} would be detached; nothing was sent."
+            return f"Dry run: {totals[goal.would]:,} of {planned} would be {goal.participle}; nothing was sent."
     how = "Not finished (still going on, or killed)" if report.exit_code is None else "Interrupted"
     return f"{how}: {pending:,} of {planned} left to do{_and_trouble(report)}."
 
@@ -48,10 +63,20 @@ def next_command(report: Report) -> str | None:
     return f"teardown resume {report.run['id']} --retry-failed" if report.status == "failed" else None
 
 
+def rollback_command(report: Report) -> str | None:
+    """Return the command that puts back what a run has detached; None where there is nothing to put back."""
+    taken_off = report.totals["detached"] + report.totals.get("stranded", 0)
+    if report.run["dry_run"] or report.run["sandbox"] or not taken_off:
+        return None
+    return f"teardown rollback {report.run['id']}"
+
+
 def why(row: Row) -> str:
     """Return why a row ended as it did, empty where its outcome says it all."""
     if row["error"]:
         return str(row["error"]["message"])
+    if row["outcome"] in _ON_THEIR_WAY:
+        return f"to {row['moved_to']}"
     return _REASONS.get(row["reason"], row["reason"] or "")
 
 
@@ -67,7 +92,7 @@ def counted(report: Report) -> list[tuple[str, int]]:
 
 def troubled(report: Report) -> Iterator[Row]:
     """Yield the rows that failed or are unknown; reads nothing where there are none."""
-    if any(report.totals[name] for name in TROUBLED):
+    if report.troubles:
         yield from (row for row in report.numbers() if row["outcome"] in TROUBLED)
 
 
@@ -76,8 +101,35 @@ def _numbers(count: int) -> str:
 
 
 def _trouble(report: Report) -> str:
-    parts = {"still attached": report.totals["failed"], "unknown": report.totals["unknown"]}
+    totals = report.totals
+    parts = {
+        "attached to nothing": totals.get("stranded", 0),
+        report.goal.undone: totals["failed"],
+        "unknown": totals["unknown"],
+    }
+    undecided = Counter(_undone(target) for target in report.targets)
+    parts |= {f"target{'s' * (count > 1)} {what}": count for what, count in undecided.items() if what}
     return ", ".join(f"{count:,} {what}" for what, count in parts.items() if count)
+
+
+def _undone(target: Row) -> str | None:
+    """Return what a target is that should have been deleted and was not; None where all is as it should be."""
+    if target["outcome"] == "unknown":
+        return "of which nobody knows whether it is deleted"
+    if target["error"] or target["reason"] == "run_not_finished":
+        return "not deleted"
+    return None
+
+
+def fate(target: Row) -> str:
+    """Return what became of something to delete, with the reason where there is one."""
+    what = f"{target['outcome'].replace('_', ' ')} {target['kind']} {target['target']} of {target['account']}"
+    return ": ".join(filter(None, [what, why_kept(target)]))
+
+
+def why_kept(target: Row) -> str:
+    """Return why it ended so, empty where it was deleted."""
+    return str((target["error"] or {}).get("message") or target["note"] or _KEPT.get(target["reason"], ""))
 
 
 def _and_trouble(report: Report) -> str:

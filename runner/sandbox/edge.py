@@ -72,7 +72,7 @@ class Edge:
             refusal = self._refusal(api, request, entry)
             if refusal:
                 return self._send(api, entry, refusal)
-            fault = self.faults.draw(entry.kind, entry.number, request.path)
+            fault = self.faults.draw(entry.kind, entry.number or entry.target, request.path)
             return await self._serve(request, api, entry, fault, lambda: route.answer(call))
 
         return handle
@@ -86,13 +86,15 @@ class Edge:
 
     def _enter(self, request: web.Request, api: Api, route: Route, call: Call) -> Request:
         """Record a request on arrival, and tell the hooks."""
-        number = call.path.get("number") or call.body.get("phone_number") or call.body.get("phoneNumber")
-        number = number if isinstance(number, str) else None
-        target = call.path.get("target")
-        attached = self.world.attached(api.name, target, number) if number else None
-        now = self.world.habits.clock()
+        numbers, target = _numbers(call), call.path.get("target")
+        number = numbers[0] if numbers else None
+        where = None if route.kind == "attach" else target
+        attached = any(self.world.attached(api.name, where, each) for each in numbers) if numbers else None
+        if route.kind == "delete":
+            attached = self.world.holds(api.name, target)
+        now, body = self.world.habits.clock(), dict(call.body)
         entry = Request(
-            now, request.method, request.raw_path, api.name, route.kind, target, number, attached, dict(call.body)
+            now, request.method, request.raw_path, api.name, route.kind, target, number, attached, body, numbers
         )
         self.world.record.append(entry)
         for hook in self.world.on_request:
@@ -127,6 +129,8 @@ class Edge:
                 return self._cut(request)
             case "lost" | "reset":
                 return self._cut(request, reset=fault.kind.effect == "reset")
+            case "truncated" if not answer.body:
+                return self._cut(request)
             case "truncated":
                 return await effects.send_half(request, answer)
         return self._send(api, entry, effects.dress(answer, fault, api))
@@ -153,6 +157,14 @@ class Edge:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self.closing.wait()
+
+
+def _numbers(call: Call) -> tuple[str, ...]:
+    """Return the numbers that a request is about."""
+    one = call.path.get("number") or call.body.get("phone_number") or call.body.get("phoneNumber")
+    several = call.body.get("phoneNumbers")
+    named = [one] if one else several if isinstance(several, list) else []
+    return tuple(each for each in named if isinstance(each, str))
 
 
 async def _read(request: web.Request) -> Call:

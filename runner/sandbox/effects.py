@@ -42,9 +42,11 @@ def _unavailable(_answer: Answer, fault: Fault, _api: Api) -> Answer:
 def _misdirected(answer: Answer, _fault: Fault, _api: Api) -> Answer:
     """Give a success that names another bridge or another number."""
     body: dict[str, Any] = answer.body
+    if "phoneNumbers" in body and answer.status == web.HTTPOk.status_code:
+        return Answer(answer.status, {**body, "phoneNumbers": ["+12125550199"]})
     if "phoneNumber" in body:
         return Answer(answer.status, {**body, "phoneNumber": {**body["phoneNumber"], "e164": "+12125550199"}})
-    if answer.status == web.HTTPOk.status_code:
+    if answer.status == web.HTTPOk.status_code and "data" in body:
         return Answer(answer.status, {**body, "data": {**body["data"], "bridge_slug": "quite-another-bridge"}})
     return answer
 
@@ -52,6 +54,7 @@ def _misdirected(answer: Answer, _fault: Fault, _api: Api) -> Answer:
 _CHANGES: Mapping[str, Callable[[Answer, Fault, Api], Answer]] = {
     "206": lambda *_: Answer(206, {"status_code": 206, "message": "No provider linked to this number.", "data": {}}),
     "400": lambda *_: Answer(400, {"status_code": 400, "message": "Trunk could not be updated.", "data": {}}),
+    "409": lambda *_: Answer(409, {"message": "The phone numbers are being configured by another request; retry."}),
     "429": _throttled,
     "500": lambda *_: Answer(500, {"message": "Internal server error"}),
     "502": lambda *_: Answer(502, _BAD_GATEWAY),

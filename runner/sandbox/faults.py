@@ -18,11 +18,11 @@ from runner.errors import InputError, Problem
 from runner.policy import parse_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from runner.sandbox.record import RequestKind
 
-Scope = Literal["detach", "read", "any"]
+Scope = Literal["change", "attach", "read", "any"]
 Effect = Literal[
     "lost",
     "reset",
@@ -35,6 +35,7 @@ Effect = Literal[
     "wrong",
     "206",
     "400",
+    "409",
     "429",
     "500",
     "502",
@@ -52,23 +53,24 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "lost_before": Kind("detach", "lost"),
-    "lost_after": Kind("detach", "lost", works=True),
-    "reset_before": Kind("detach", "reset"),
-    "reset_after": Kind("detach", "reset", works=True),
-    "hang_before": Kind("detach", "hang"),
-    "hang_after": Kind("detach", "hang", works=True),
-    "http_500_before": Kind("detach", "500"),
-    "http_500_after": Kind("detach", "500", works=True),
-    "http_502_html": Kind("detach", "502"),
-    "http_503_after": Kind("detach", "503", works=True),
-    "http_400_after": Kind("detach", "400", works=True),
-    "business_206": Kind("detach", "206"),
-    "redirect": Kind("detach", "redirect"),
-    "truncated": Kind("detach", "truncated", works=True),
-    "garbage": Kind("detach", "garbage", works=True),
-    "wrong_slug": Kind("detach", "wrong"),
-    "lying_200": Kind("detach", "lie"),
+    "lost_before": Kind("change", "lost"),
+    "lost_after": Kind("change", "lost", works=True),
+    "reset_before": Kind("change", "reset"),
+    "reset_after": Kind("change", "reset", works=True),
+    "hang_before": Kind("change", "hang"),
+    "hang_after": Kind("change", "hang", works=True),
+    "http_500_before": Kind("change", "500"),
+    "http_500_after": Kind("change", "500", works=True),
+    "http_502_html": Kind("change", "502"),
+    "http_503_after": Kind("change", "503", works=True),
+    "http_400_after": Kind("change", "400", works=True),
+    "business_206": Kind("change", "206"),
+    "redirect": Kind("change", "redirect"),
+    "truncated": Kind("change", "truncated", works=True),
+    "garbage": Kind("change", "garbage", works=True),
+    "wrong_slug": Kind("change", "wrong"),
+    "lying_200": Kind("change", "lie"),
+    "http_409": Kind("attach", "409"),
     "read_500": Kind("read", "500"),
     "read_lost": Kind("read", "lost"),
     "read_reset": Kind("read", "reset"),
@@ -79,6 +81,15 @@ KINDS: Mapping[str, Kind] = {
     "http_503": Kind("any", "503"),
     "slow": Kind("any", "slow", works=True),
 }
+_BEFALLS: Mapping[RequestKind, tuple[Scope, ...]] = {
+    "detach": ("change", "any"),
+    "attach": ("change", "attach", "any"),
+    "delete": ("change", "any"),
+    "read": ("read", "any"),
+    "other": ("any",),
+}
+"""Which faults can befall a request."""
+_CHANGES = ("detach", "attach", "delete")
 _SETTINGS = ("lag", "revoke_after")
 _SECONDS: Mapping[str, float | None] = {"slow": 1.0, "http_429": 1.0, "http_503": None}
 
@@ -106,14 +117,14 @@ class Faults:
     revoke_after: int | None = None
     seed: int = 0
     _random: random.Random = field(init=False, repr=False)
-    _tables: dict[Scope, tuple[list[float], list[str]]] = field(init=False, repr=False)
+    _tables: dict[RequestKind, tuple[list[float], list[str]]] = field(init=False, repr=False)
     _scripts: dict[str, deque[str]] = field(init=False, repr=False, default_factory=dict)
     _read_scripts: dict[str, deque[str]] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         _refuse_unknown(self.shares, KINDS)
         self._random = random.Random(self.seed)  # noqa: S311 - a seeded die, not a secret
-        self._tables = {"detach": self._table("detach"), "read": self._table("read"), "any": self._table("any")}
+        self._tables = {kind: self._table(scopes) for kind, scopes in _BEFALLS.items()}
 
     @classmethod
     def parse(cls, text: str, *, seed: int = 0) -> Faults:
@@ -139,8 +150,11 @@ class Faults:
         return cls(shares, seconds, lag, int(revoke.value) if revoke else None, seed)
 
     def script(self, number: str, faults: Iterable[str]) -> None:
-        """Let these befall the next detach requests for ``number``, in order; ``ok`` is none at all."""
-        self._scripts[number] = deque(_scripted(faults, "detach"))
+        """Let these befall the next requests that detach or attach ``number``, in order; ``ok`` is none at all.
+
+        An attach that names several numbers is known by its first, a delete by what it deletes.
+        """
+        self._scripts[number] = deque(_scripted(faults, "attach"))
 
     def script_reads(self, path_prefix: str, faults: Iterable[str]) -> None:
         """Let these befall the next reads of paths that begin so, in order; ``ok`` is none at all."""
@@ -154,7 +168,7 @@ class Faults:
         return Fault(name, KINDS[name], self.seconds.get(name, _SECONDS.get(name)))
 
     def _next_scripted(self, kind: RequestKind, number: str | None, path: str) -> str | None:
-        if kind == "detach":
+        if kind in _CHANGES:
             queue = self._scripts.get(number or "")
             return queue.popleft() if queue else None
         if kind == "read":
@@ -164,15 +178,15 @@ class Faults:
         return None
 
     def _roll(self, kind: RequestKind) -> str | None:
-        bounds, names = self._tables["detach" if kind == "detach" else "read" if kind == "read" else "any"]
+        bounds, names = self._tables[kind]
         if not bounds:
             return None
         place = bisect_right(bounds, self._random.random())
         return names[place] if place < len(names) else None
 
-    def _table(self, scope: Scope) -> tuple[list[float], list[str]]:
+    def _table(self, scopes: Collection[Scope]) -> tuple[list[float], list[str]]:
         """Upper bounds on the roll, and the fault under each."""
-        names = [name for name in self.shares if KINDS[name].scope in (scope, "any")]
+        names = [name for name in self.shares if KINDS[name].scope in scopes]
         bounds = list(itertools.accumulate(self.shares[name] for name in names))
         if bounds and bounds[-1] > 1.0 + 1e-9:
             raise InputError(
@@ -212,9 +226,9 @@ def _parse_share(text: str) -> float:
     return share
 
 
-def _scripted(faults: Iterable[str], scope: Scope) -> list[str]:
+def _scripted(faults: Iterable[str], kind: RequestKind) -> list[str]:
     names = list(faults)
-    _refuse_unknown(names, ["ok", *(name for name, kind in KINDS.items() if kind.scope in (scope, "any"))])
+    _refuse_unknown(names, ["ok", *(name for name, each in KINDS.items() if each.scope in _BEFALLS[kind])])
     return names
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-RequestKind = Literal["detach", "attach", "read", "other"]
+RequestKind = Literal["detach", "attach", "delete", "read", "other"]
 
 
 @dataclass(slots=True)
 class Request:
     """One request as it arrived and what became of it; ``at`` is in seconds of the world's clock.
 
-    ``attached`` says whether ``number`` was attached to ``target`` at that moment (null where none is named),
-    ``status`` is null when no whole answer was sent, ``fault`` names what was done to it on purpose, and ``worked``
-    is true when it changed something.
+    ``attached`` says whether ``number`` was attached to ``target`` at that moment (null where none is named); of an
+    attach whether any of its ``numbers`` was attached to anything, of a delete whether anything was on ``target``.
+    ``status`` is null when no whole answer was sent, ``fault`` names what was done to it on purpose, and ``worked`` is
+    true when it changed something.
     """
 
     at: float
@@ -26,6 +27,8 @@ class Request:
     number: str | None
     attached: bool | None
     body: dict[str, object]
+    numbers: tuple[str, ...] = ()
+    """All numbers that it is about; ``number`` is the first of them."""
     status: int | None = None
     fault: str | None = None
     worked: bool = False
@@ -41,6 +44,14 @@ class Record(list[Request]):
     def useless_detaches(self) -> list[Request]:
         """Detach requests that arrived for a number that was already gone from its target."""
         return [entry for entry in self if entry.kind == "detach" and entry.attached is False]
+
+    def attach_requests(self, number: str) -> list[Request]:
+        """Give the attach requests for ``number``, oldest first."""
+        return [entry for entry in self if entry.kind == "attach" and number in entry.numbers]
+
+    def useless_attaches(self) -> list[Request]:
+        """Attach requests that arrived when one of their numbers was attached already."""
+        return [entry for entry in self if entry.kind == "attach" and entry.attached]
 
     def times(self, provider: str) -> list[float]:
         """When each request to ``provider`` arrived."""

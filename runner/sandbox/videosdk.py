@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import jwt
@@ -45,11 +46,12 @@ class VideoSdkApi:
             Route("GET", f"{_ROOT}/call", "read", self.list_calls),
         )
 
-    def _gateway_routes(self, direction: Direction) -> tuple[Route, Route]:
+    def _gateway_routes(self, direction: Direction) -> tuple[Route, Route, Route]:
         path = f"{_ROOT}/{direction}-gateways"
         return (
             Route("GET", path, "read", lambda call: self.list_gateways(direction, call)),
             Route("GET", path + "/{target}", "read", lambda call: self.get_gateway(direction, call)),
+            Route("DELETE", path + "/{target}", "delete", lambda call: self.delete_gateway(direction, call)),
         )
 
     def denies(self, headers: Mapping[str, str]) -> Answer | None:
@@ -101,13 +103,21 @@ class VideoSdkApi:
         shared = str(call.body.get("isShared", True)).lower() == "true"
         name = str(call.body["name"])
         done = {"message": "Phone Number with SIP Configured successfully", "phoneNumbers": numbers}
-        return Answer(200, done, lambda: self._provision(numbers, name, outbound, shared=shared))
+        return Answer(200, done, lambda: self._provision(numbers, name, call.body, shared=shared))
 
-    def _provision(self, numbers: list[str], name: str, outbound: Row, *, shared: bool) -> None:
-        settings = {field: outbound[field] for field in ("address", "transport", "auth") if field in outbound}
+    def _provision(self, numbers: list[str], name: str, body: Mapping[str, Any], *, shared: bool) -> None:
+        outbound = body["outbound"]
+        settings = {field: outbound[field] for field in ("address", "transport") if field in outbound}
+        settings |= {"auth": outbound.get("auth", {})}
+        common_settings = {"mediaEncryption": body.get("mediaEncryption", "disable")}
 
         def pair() -> tuple[str, str]:
-            return self.account.add_pair(name=name, **settings)
+            ids = self.account.add_pair(name=name, **settings)
+            sides: tuple[Direction, Direction] = ("inbound", "outbound")
+            for side, gateway in zip(sides, ids, strict=True):
+                region = {"geoRegion": body[side]["sipRegion"]}
+                self.account.gateways[side][gateway].update(region | common_settings)
+            return ids
 
         common = pair() if shared else None
         for number in numbers:
@@ -145,6 +155,14 @@ class VideoSdkApi:
             return _message(404, "Gateway not found")
         return Answer(200, {**row, "numbers": self.account.numbers_by_gateway().get(row["id"], [])})
 
+    def delete_gateway(self, direction: Direction, call: Call) -> Answer:
+        """Delete a gateway, whatever hangs on it."""
+        gateway = call.path["target"]
+        if gateway not in self.account.gateways[direction]:
+            return _message(404, "Gateway not found")
+        done = {"message": "Gateway deleted successfully"}
+        return Answer(200, done, lambda: self.account.remove_gateway(gateway))
+
     def list_rules(self, call: Call) -> Answer:
         """Give a page of the routing rules, narrowed by ``type`` and ``search`` (name or numbers)."""
         kind, search = call.query.get("type"), call.query.get("search", "").lower()
@@ -157,12 +175,17 @@ class VideoSdkApi:
         return _page(call, rules, dict)
 
     def list_calls(self, call: Call) -> Answer:
-        """Give a page of the calls, ended ones too, narrowed by ``gatewayId``, ``type`` and ``search`` (to or from)."""
+        """Give a page of the calls, ended ones too.
+
+        ``gatewayId``, ``type``, ``search`` (to or from) and ``startDate`` (milliseconds since the epoch) narrow it.
+        """
         gateway, kind, search = (call.query.get(name) for name in ("gatewayId", "type", "search"))
+        since = _positive(call.query.get("startDate"), 0) / 1000
         calls = [
             row
-            for row in self.account.calls
+            for row in self.account.shown_calls()
             if (not gateway or row.get("gatewayId") == gateway)
+            and datetime.fromisoformat(row["start"]).timestamp() >= since
             and (not kind or row.get("type") == kind)
             and (not search or search in f"{row.get('to')} {row.get('from')}")
         ]

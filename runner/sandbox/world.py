@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal, Protocol
 
 from runner.sandbox.habits import DetachedRows, Habits
-from runner.sandbox.organisation import Organisation, is_attached
+from runner.sandbox.organisation import DEFAULT_CONFIG, Organisation, is_attached
 from runner.sandbox.record import Record, Request
 from runner.sandbox.sip import SipAccount
 
@@ -35,6 +35,11 @@ class PlannedGroup(Protocol):
     @property
     def numbers(self) -> Iterable[str] | None:
         """The numbers in E.164 form."""
+        ...
+
+    @property
+    def reassign(self) -> Mapping[str, Any]:
+        """Where the numbers are moved to, if they are: at Unpod a ``bridge``, perhaps a ``provider_config_id``."""
         ...
 
 
@@ -95,6 +100,13 @@ class World:
         phone = self.videosdk.phones.get(number)
         return phone is not None and (target in (phone.inbound, phone.outbound) if target else phone.attached)
 
+    def holds(self, provider: str, target: str | None) -> bool:
+        """Whether any number is truly attached to ``target``."""
+        if provider == "unpod":
+            bridge = self.unpod.bridges.get(target or "")
+            return bridge is not None and any(map(is_attached, bridge.rows.values()))
+        return any(target in (phone.inbound, phone.outbound) for phone in self.videosdk.phones.values())
+
     def attach(self, provider: str, target: str | None, number: str) -> None:
         """Attach ``number`` behind the client's back, making the target where it is missing."""
         if provider == "unpod":
@@ -117,6 +129,14 @@ class World:
     def useless_detaches(self) -> list[Request]:
         """Detach requests that arrived for a number that was already gone from its target."""
         return self.record.useless_detaches()
+
+    def attach_requests(self, number: str) -> list[Request]:
+        """Give the attach requests for ``number``, oldest first."""
+        return self.record.attach_requests(number)
+
+    def useless_attaches(self) -> list[Request]:
+        """Attach requests that arrived when one of their numbers was attached already."""
+        return self.record.useless_attaches()
 
     def request_times(self, provider: str) -> list[float]:
         """When each request to ``provider`` arrived, in seconds of the world's clock."""
@@ -147,6 +167,9 @@ class World:
     def _seed(self, group: PlannedGroup, numbers: Iterable[str]) -> None:
         if group.provider == "unpod":
             self.unpod.add_bridge(group.target or "sandbox-bridge", numbers)
+            if to := group.reassign:
+                self.unpod.add_bridge(to["bridge"])
+                self.unpod.add_configuration(to.get("provider_config_id", DEFAULT_CONFIG))
             return
         if group.target:
             self.videosdk.add_pair(group.target)

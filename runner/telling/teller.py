@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from runner.config import Hooks
 from runner.errors import first_of
-from runner.telling.commands import check_programs, run, variables
+from runner.programs import run
+from runner.telling.commands import check_programs, variables
 from runner.telling.composing import Composing
 from runner.telling.post import in_time, open_mailboxes
 
@@ -73,7 +74,7 @@ class Teller:
 
     async def may_start(self, seen: Preview) -> str | None:
         """Run the hook that comes before the first detach; return why the run may not go on, None when it may."""
-        failure = await self._hook("start", self.subject.before(seen.to_detach))
+        failure = await self._hook("start", self.subject.before({seen.goal.to: seen.to_send}))
         forbids = failure and self.audience.hooks.required
         return f"the start hook failed ({failure}), and hooks.required is set" if forbids else None
 

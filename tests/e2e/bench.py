@@ -169,6 +169,10 @@ class Bench:
         """Go on with a run in the same way."""
         return self._checked("resume", "--yes", *options)
 
+    def rollback(self, said, *options):
+        """Put back the run that ``said`` is the report of, in the same way."""
+        return self._checked("rollback", said.report["run"]["id"], "--yes", *options)
+
     def _checked(self, *args):
         self._before = len(self.record)
         said = call(*args, "--json")
@@ -177,6 +181,10 @@ class Bench:
             assert said.code == said.report["run"]["exit_code"]
             assert said.report == json.loads((self.run_folder(said) / "report.json").read_text())
         return said
+
+    def newest(self):
+        """Return the id of the newest run."""
+        return json.loads(call("status", "--json").out)["runs"][0]["id"]
 
     def run_folder(self, said):
         """Return the folder of the run that a report is about."""
@@ -190,12 +198,16 @@ class Bench:
         """Return every detach request that has arrived."""
         return [entry for entry in self.record if entry.kind == "detach"]
 
-    def at_detach(self, nth, work):
-        """Do ``work`` when the ``nth`` detach request arrives, before it is served."""
+    def attaches(self):
+        """Return every attach request that has arrived."""
+        return [entry for entry in self.record if entry.kind == "attach"]
+
+    def at_detach(self, nth, work, kind="detach"):
+        """Do ``work`` when the ``nth`` detach request (or of another ``kind``) arrives, before it is served."""
         left = iter(range(1, nth + 1))
 
         def hook(entry):
-            if entry.kind == "detach" and next(left, None) == nth:
+            if entry.kind == kind and next(left, None) == nth:
                 work()
 
         self.world.on_request.append(hook)
@@ -212,10 +224,10 @@ class Bench:
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         return subprocess.Popen(command, **pipes | options)
 
-    def struck(self, number, nth, *args):
-        """Run the real command to its end; the signal ``number`` reaches it with its ``nth`` detach request."""
+    def struck(self, number, nth, *args, kind="detach"):
+        """Run the real command to its end; the signal ``number`` reaches it with its ``nth`` request of a ``kind``."""
         started = []
-        self.at_detach(nth, lambda: started[0].send_signal(number))
+        self.at_detach(nth, lambda: started[0].send_signal(number), kind=kind)
         started.append(self.start(*args))
         return finish(started[0])
 

@@ -66,9 +66,33 @@ def test_drift_is_told_with_its_place(bench):
     assert f"{THREE} is not attached to target gw_1 but to gw_2, gw_2-out; correct the plan" in said.notes
 
 
+def test_drift_is_summed_up(bench):
+    """What is not as the plan says is counted by what it is instead; what is just detached already is no drift."""
+    bench.world.unpod.add_bridge("sales", [ONE])
+    bench.world.unpod.add_bridge("other", [TWO])
+    bench.world.unpod.add_unassigned(THREE)
+    listed = [ONE, TWO, THREE, "+14155559999"]
+    found = "1 at a target that is not found, 1 attached elsewhere, 1 unknown to the account"
+    for on_drift, code in (("block", 3), ("skip", 0)):
+        groups = bridge("sales", listed), bridge("nowhere", [ONE], if_missing="ok")
+        said = bench.check(bench.plan(*groups, guards={"on_drift": on_drift}))
+        assert (said.code, f"  drift: 3 not as the plan says: {found}\n" in said.err) == (code, True)
+    assert "drift:" not in bench.check(bench.plan(bridge("sales", [ONE, THREE]))).err
+
+
+def test_says_what_a_rollback_puts_back(bench):
+    """How many numbers, and what is missing for the others."""
+    bench.world.unpod.add_bridge("sales", [ONE, TWO])
+    plan = bench.plan(bridge("sales", [ONE, TWO]))
+    assert "  unpod-main  a rollback puts back 2 exactly as before\n" in bench.check(plan).err
+    del bench.world.unpod.bridges["sales"].rows[TWO]["provider_configuration"]
+    missing = "  unpod-main  a rollback puts back 1 exactly as before, 1 not at all (missing: provider_config_id)\n"
+    assert missing in bench.check(plan).err
+
+
 def test_warns_of_a_token_that_ends_too_early(bench):
     """A token whose end is known and comes before the run's is warned of."""
-    token = jwt.encode({"apikey": API_KEY, "exp": int(time.time()) + 5}, API_SECRET)
+    token = jwt.encode({"apikey": API_KEY, "exp": int(time.time()) + 12}, API_SECRET)
     bench.configure(accounts={"videosdk-main": {"token": token, "rate": "1/s"}})
     listed = [ONE, TWO, THREE, *(f"+1415555{n}" for n in range(2000, 2010))]
     for number in listed:

@@ -56,7 +56,8 @@ def test_what_was_said_before_the_display_stays(bench, two_lanes):
     assert said[0].startswith("test-plan: 36 of 36 numbers to detach")
     assert said[1].startswith("  unpod-main/sales  28 to detach of 28 attached (100 %)")
     assert said[4].startswith("  videosdk-main  about ")
-    assert said[5].startswith("test-plan: Succeeded")
+    assert said[5].startswith("  unpod-main     a rollback puts back 28 exactly as before")
+    assert said[7].startswith("test-plan: Succeeded")
 
 
 def test_a_throttle_is_one_line_above_and_the_reason_in_its_lane(bench, two_lanes):

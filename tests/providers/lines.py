@@ -21,7 +21,7 @@ from runner.sandbox import ORG_HANDLE, TOKEN
 
 if TYPE_CHECKING:
     from runner.channel import Channel
-    from runner.providers import Detacher, Reader
+    from runner.providers import Attacher, Detacher, Reader
 
 ONE, TWO, THREE, FOUR = (f"+1415555010{index}" for index in range(1, 5))
 
@@ -32,6 +32,7 @@ class Line:
 
     reader: Reader
     detacher: Detacher
+    attacher: Attacher
     channel: Channel
 
 
@@ -49,7 +50,8 @@ async def line(url, provider, credentials=None, **fields):
             options=Options(),
             clock=time.time,
         )
-        yield Line(lane.spec.reader(lane.channel), lane.spec.detacher(lane.channel), lane.channel)
+        attacher = lane.spec.reattaching.attacher(lane.channel)
+        yield Line(lane.spec.reader(lane.channel), lane.spec.detacher(lane.channel), attacher, lane.channel)
 
 
 @dataclass

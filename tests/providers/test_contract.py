@@ -2,16 +2,17 @@
 
 import json
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from lines import FOUR, ONE, THREE, TWO, findings, line, sights
 
 from runner import providers
-from runner.config import Credentials
+from runner.config import PROVIDERS, Credentials
 from runner.errors import AccessDenied, InputError, LostAnswer, Refused, Throttled, UnexpectedAnswer
 from runner.model import Attached, Elsewhere, Gone
 from runner.providers import NumberSeen, TargetSeen
+from runner.rollback import able
 from runner.sandbox import World, serve
 
 STRANGER = "+14155559999"
@@ -333,7 +334,168 @@ async def test_a_listing_that_never_holds_still_is_no_evidence(connect, world, p
     assert caught.value.code == "unstable_listing"
 
 
+SAID = {"unpod": {}, "videosdk": {"auth_username": "trunk", "auth_password": "of-the-trunk"}}
+
+
+async def snapshot(connected, provider, target, number):
+    """What a run keeps of a number that is attached, with what a user gives for a rollback."""
+    spec = providers.load(provider)
+    seen = await connected.reader.look(target, number)
+    around = (await spec.reattaching.surroundings(connected.channel)).of(number, seen.before)
+    return {**seen.before, **around, **seen.details, "reattach": SAID[provider]}
+
+
+def test_a_way_back_is_all_there_or_not_at_all(provider):
+    """A provider that lists rollback says how, and what may be given for it is what plans may give."""
+    spec = providers.load(provider)
+    assert ("rollback" in spec.abilities) == (spec.reattaching is not None)
+    assert spec.reattaching.keys == PROVIDERS[provider].reattach
+
+
+def test_a_provider_that_cannot_attach_is_a_sentence(provider):
+    """Its numbers cannot be put back, which a check says beforehand and a rollback before anything else."""
+    spec = replace(providers.load(provider), reattaching=None)
+    assert spec.reversal({}).missing == (f"{spec.title} cannot attach numbers",)
+    with pytest.raises(InputError, match="cannot attach numbers; leave them out with --exclude main"):
+        able(spec, "main")
+    assert able(providers.load(provider), "main") is providers.load(provider)
+
+
+async def test_putting_back_puts_back_that_number_alone(connect, world, provider, kit):
+    """One request goes out, and a look sees the number where it was; all others are where they were."""
+    connected, how = await connect(), providers.load(provider).reattaching
+    before = await snapshot(connected, provider, kit.target, ONE)
+    await connected.detacher.detach(kit.target, ONE)
+    del world.record[:]
+    assert await connected.attacher.attach([ONE], before) in {200, 201}
+    assert [(entry.kind, entry.numbers, entry.worked) for entry in world.record] == [("attach", (ONE,), True)]
+    seen = await connected.reader.look(None if providers.load(provider).everywhere else kit.target, ONE)
+    assert how.elsewhere(before, {**seen.details, **seen.before}) is None
+    assert world.attached(provider, kit.target, TWO)
+    assert not world.attached(provider, None, FOUR)
+
+
+async def test_what_hangs_on_something_else_is_elsewhere(connect, world, provider, kit):
+    """A look at a number that somebody attached otherwise says where it is."""
+    connected, how = await connect(), providers.load(provider).reattaching
+    before = await snapshot(connected, provider, kit.target, ONE)
+    world.detach(provider, None, ONE)
+    if provider == "videosdk":
+        world.videosdk.connect(ONE, world.videosdk.add_pair("gw_new", address="sip.example.org"))
+        seen, place = await connected.reader.look(None, ONE), "gw_new"
+    else:
+        world.unpod.configurations[43] = {"id": 43, "provider": "plivo"}
+        world.unpod.attach(kit.target, ONE, config=43)
+        seen, place = await connected.reader.look(kit.target, ONE), "provider configuration 43"
+    assert place in how.elsewhere(before, {**seen.details, **seen.before})
+
+
+async def test_a_snapshot_holds_no_secret(connect, world, provider, kit):
+    """What is kept can be stored as JSON, and holds nothing of what the provider shows in clear."""
+    text = json.dumps(await snapshot(await connect(), provider, kit.target, ONE) | {"reattach": None})
+    assert not any(word in text for word in ("in-clear", "api_key", "password", "sandbox-user"))
+
+
+async def test_what_can_be_said_beforehand(connect, provider, kit):
+    """With all that is needed a number can be put back; without it each thing that is missing is named."""
+    spec = providers.load(provider)
+    before = await snapshot(await connect(), provider, kit.target, ONE)
+    assert spec.reversal(before).how == {"unpod": "exact", "videosdk": "new_ids"}[provider]
+    bare = {"bridge": kit.target, "inbound": "gw_1", "outbound": "gw_1-out"}
+    missing = spec.reversal(bare).missing
+    assert spec.reversal(bare).how == "none"
+    assert set(missing) <= spec.reattaching.keys
+    given = dict.fromkeys(missing, "none") | {"provider_config_id": 7}
+    assert spec.reversal({**bare, "reattach": given}).missing == ()
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "worked"),
+    [
+        ("lost_before", LostAnswer, False),
+        ("lost_after", LostAnswer, True),
+        ("truncated", LostAnswer, True),
+        ("garbage", UnexpectedAnswer, True),
+        ("wrong_slug", UnexpectedAnswer, False),
+        ("http_500_after", UnexpectedAnswer, True),
+        ("http_400_after", Refused, True),
+        ("http_409", UnexpectedAnswer, False),
+        ("http_429", Throttled, False),
+        ("http_503_after", Throttled, True),
+    ],
+)
+async def test_only_the_documented_success_of_an_attach_is_one(connect, world, provider, kit, *, fault, error, worked):
+    """Whatever else comes back is an error, whether the number was attached or not, and is not repeated here."""
+    before = await snapshot(await connect(), provider, kit.target, ONE)
+    world.detach(provider, None, ONE)
+    del world.record[:]
+    with pytest.raises(error):
+        await (await connect(f"{fault}=100%")).attacher.attach([ONE], before)
+    assert world.attached(provider, None, ONE) is worked
+    assert len(world.record) == 1
+
+
+async def test_attaching_what_is_attached_elsewhere_is_refused(connect, world, provider, kit):
+    """A number that somebody else has by now is left where it is."""
+    connected = await connect()
+    before = await snapshot(connected, provider, kit.target, ONE)
+    world.detach(provider, None, ONE)
+    world.attach(provider, kit.other, ONE)
+    with pytest.raises(Refused):
+        await connected.attacher.attach([ONE], before)
+    assert world.attached(provider, kit.other, ONE)
+
+
 async def test_an_empty_survey_asks_for_nothing_and_sees_nothing(connect):
     """Without targets there is nothing to see."""
     reader = (await connect()).reader
     assert [sight for sight in await sights(reader.survey({}, census=True)) if isinstance(sight, NumberSeen)] == []
+
+
+TO = {
+    "unpod": {"bridge": "support-bridge"},
+    "videosdk": {
+        "name": "new trunk",
+        "address": "sip.example.org",
+        "transport": "tls",
+        "region_inbound": "auto",
+        "region_outbound": "us002",
+    },
+}
+
+
+def test_who_moves_says_where_to(provider):
+    """A provider that lists move can make a destination of what a plan says."""
+    spec = providers.load(provider)
+    assert ("move" in spec.abilities) == (spec.reattaching.moving is not None)
+
+
+async def test_a_number_that_is_moved_is_there_and_not_here(connect, world, provider, kit):
+    """Before, it is not there; after one attach it is, and all others are where they were."""
+    connected, spec = await connect(), providers.load(provider)
+    how = spec.reattaching
+    before = await snapshot(connected, provider, kit.target, ONE)
+    there = how.moving.destination(TO[provider], before)
+    assert how.moving.lacks(there) == ()
+    seen = await connected.reader.look(None if spec.everywhere else kit.target, ONE)
+    assert how.elsewhere(there, {**seen.details, **seen.before}) is not None
+    await connected.detacher.detach(kit.target, ONE)
+    assert await connected.attacher.attach([ONE], there) in {200, 201}
+    seen = await connected.reader.look(how.moving.target(there), ONE)
+    shown = {**seen.details, **seen.before}
+    assert how.elsewhere(there, shown) is None
+    assert how.elsewhere(before, shown) is not None
+    assert not world.attached(provider, kit.target, ONE)
+    assert world.attached(provider, kit.target, TWO)
+
+
+async def test_a_destination_is_completed_by_what_was_seen(connect, provider, kit):
+    """What the plan does not say is as it was; what nobody knows is named as missing."""
+    moving = providers.load(provider).reattaching.moving
+    before = await snapshot(await connect(), provider, kit.target, ONE)
+    if provider == "unpod":
+        assert moving.destination(TO[provider], before)["provider_config_id"] == 42
+        assert moving.destination(TO[provider] | {"provider_config_id": 43}, before)["provider_config_id"] == 43
+        assert moving.lacks(moving.destination(TO[provider], {})) == ("provider_config_id",)
+    else:
+        assert moving.destination(TO[provider], before).items() >= TO[provider].items()

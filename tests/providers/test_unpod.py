@@ -19,6 +19,7 @@ BRIDGES = f"{ROOT}/telephony/bridges/"
 SALES = f"{BRIDGES}sales/"
 NUMBERS = f"{ROOT}/telephony/numbers/"
 DISCONNECT = f"{SALES}disconnect-provider/"
+CONNECT = f"{SALES}connect-provider/"
 NOTHING = (200, {"status_code": 200, "message": "ok", "count": 0, "data": []})
 
 
@@ -345,3 +346,28 @@ async def test_a_206_repeats_no_secret_and_stays_one_line(answering):
         await opened.detacher.detach("sales", ONE)
     text = str(caught.value)
     assert ("t-0123456789" in text, "\n" in text, len(text) < 400) == (False, False, True)
+
+
+@pytest.mark.parametrize("status", [200, 201])
+async def test_connect_provider_succeeds_with_200_and_201(status):
+    """Both are documented by somebody; the body has to name the bridge and, where it names one, the number."""
+    data = {"bridge_slug": "sales", "phone_number": ONE}
+    async with serving({CONNECT: (status, {"data": data})}) as stub, line(stub.url, "unpod") as connected:
+        assert await connected.attacher.attach([ONE], {"bridge": "sales", "provider_config_id": 42}) == status
+    assert orjson.loads(stub.bodies[0]) == {"provider_config_id": 42, "phone_number": ONE}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (206, {"status_code": 206, "message": "Number is not assigned or does not exist.", "data": {}}, Refused),
+        (200, {"data": {"bridge_slug": "other", "phone_number": ONE}}, UnexpectedAnswer),
+        (200, {"data": {"bridge_slug": "sales", "phone_number": TWO}}, UnexpectedAnswer),
+        (204, {}, UnexpectedAnswer),
+    ],
+)
+async def test_connect_provider_is_believed_when_all_agrees(status, body, error):
+    """206 is a refusal, and a success about something else is none."""
+    async with serving({CONNECT: (status, body)}) as stub, line(stub.url, "unpod") as connected:
+        with pytest.raises(error):
+            await connected.attacher.attach([ONE], {"bridge": "sales", "provider_config_id": 42})

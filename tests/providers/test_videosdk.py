@@ -11,6 +11,7 @@ from runner.config import Account, Credentials
 from runner.errors import Refused, UnexpectedAnswer
 from runner.model import Attached, Elsewhere, Gone
 from runner.providers import NumberSeen, TargetSeen
+from runner.providers.videosdk_gateways import elsewhere, read_inventory, reversal
 from runner.sandbox import API_KEY, API_SECRET, World, serve
 
 PHONES = "/v2/sip/phone-numbers"
@@ -324,3 +325,104 @@ async def test_any_other_success_is_a_question(answering, answer):
     opened, _ = await answering({DETACH: answer})
     with pytest.raises(UnexpectedAnswer):
         await opened.detacher.detach(None, ONE)
+
+
+PAIR = {
+    "inbound": "gw_1",
+    "outbound": "gw_1-out",
+    "name": "Lobby",
+    "gateway_name": "Trunk",
+    "address": "sip.example.com",
+    "transport": "tls",
+    "media_encryption": "enable",
+    "region_inbound": "us002",
+    "region_outbound": "in002",
+}
+
+
+@pytest.mark.parametrize(
+    ("numbers", "more"),
+    [
+        ([ONE], {"name": "Lobby", "isShared": False}),
+        ([ONE, TWO], {"name": "Trunk", "isShared": True}),
+    ],
+)
+async def test_create_makes_a_pair_like_the_one_before(numbers, more):
+    """Address, transport, regions and encryption are those that it had; several numbers share it."""
+    before = PAIR | {"reattach": {"auth_username": "trunk", "auth_password": "p"}}
+    made = {PHONES: (201, {"message": "Phone Number with SIP Configured"})}
+    async with serving(made) as stub, line(stub.url, "videosdk") as connected:
+        assert await connected.attacher.attach(numbers, before) == 201
+    assert orjson.loads(stub.bodies[0]) == {
+        "phoneNumbers": numbers,
+        "mediaEncryption": "enable",
+        "inbound": {"sipRegion": "us002"},
+        "outbound": {
+            "address": "sip.example.com",
+            "sipRegion": "in002",
+            "transport": "tls",
+            "auth": {"username": "trunk", "password": "p"},
+        },
+        **more,
+    }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        [],
+        {"message": None},
+        {"message": "Configured", "phoneNumbers": [TWO]},
+        {"message": "Configured", "phoneNumbers": [{"e164": TWO}]},
+    ],
+)
+async def test_a_success_of_create_that_disagrees_is_none(body):
+    """Without a message, or with other numbers, a look has to tell."""
+    async with serving({"/v2/sip/phone-numbers": (200, body)}) as stub, line(stub.url, "videosdk") as connected:
+        with pytest.raises(UnexpectedAnswer):
+            await connected.attacher.attach([ONE], PAIR)
+
+
+@pytest.mark.parametrize(
+    ("known", "missing"),
+    [
+        ({"credentials": False}, ()),
+        ({"credentials": True}, ("auth_username", "auth_password")),
+        ({}, ("auth",)),
+        ({"reattach": {"auth": "none"}}, ()),
+        ({"credentials": True, "reattach": {"auth_username": "trunk"}}, ("auth_password",)),
+        ({"credentials": False, "address": None, "region_inbound": None}, ("address", "region")),
+        ({"credentials": False, "outbound": None}, ("an outbound gateway (numbers are put back on pairs)",)),
+    ],
+)
+def test_what_a_new_pair_lacks(known, missing):
+    """What is not known of a pair is named; that nobody knows of credentials does not mean that there were none."""
+    assert reversal(PAIR | known).missing == missing
+
+
+def test_where_a_number_was():
+    """Its own pair, or one that leads to the same address by the same transport; anything else is elsewhere."""
+    new = {"inbound": "gw_2", "outbound": "gw_2-out"}
+    assert elsewhere(PAIR, {"inbound": "gw_1", "outbound": "gw_1-out"}) is None
+    assert elsewhere(PAIR, new | {"address": "sip.example.com", "transport": "tls"}) is None
+    assert elsewhere(PAIR, new | {"address": "sip.example.com"}) is None
+    assert elsewhere(PAIR, new | {"address": "sip.example.com", "transport": "udp"}) == "gw_2, gw_2-out"
+    assert elsewhere(PAIR, new | {"address": "sip.example.org"}) == "gw_2, gw_2-out"
+    assert elsewhere(PAIR, {"inbound": "gw_2", "outbound": None}) == "gw_2, no gateway"
+    with pytest.raises(UnexpectedAnswer, match="does not show where the gateways gw_2, gw_2-out lead to"):
+        elsewhere(PAIR, new)
+
+
+async def test_gateways_that_are_not_shown_are_not_known():
+    """A rule without its numbers, or a list that fails, says nothing of any number; the others say what they say."""
+    rows = [{"id": "gw_1", "name": "Trunk", "numbers": [ONE, TWO]}]
+    answers = {
+        "/v2/sip/inbound-gateways": (200, {"pageInfo": {"total": 1}, "data": rows}),
+        "/v2/sip/outbound-gateways": (500, {}),
+        "/v2/sip/routing-rule": (200, {"pageInfo": {"total": 1}, "data": [{"id": "rule_1"}]}),
+    }
+    async with serving(answers) as stub, line(stub.url, "videosdk") as connected:
+        known = (await read_inventory(connected.channel)).of(ONE, PAIR)
+    assert (known["shared"], known["shared_by"], known["shared_count"]) == (True, [TWO], 2)
+    assert (known["routing_rules"], "address" in known) == (None, False)
