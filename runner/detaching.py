@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.execute import Execution, Feed
 from runner.goal import DETACH
+from runner.lanes import PatientReads
 from runner.precheck import Precheck, expand
 from runner.snapshot import Snapshots
 from runner.sparing import Sparing
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from runner.model import State
     from runner.precheck import Findings
     from runner.providers import Reader, Reads
+
+# For what a run can do without: a detach does not wait for it.
+_TRIES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,8 @@ class Detaching:
         self, lane: Lane, reads: Reads, targets: Sequence[Target], states: frozenset[State], findings: Findings
     ) -> None:
         """Look at the items in ``states``, settle what needs nothing, and add to ``findings``."""
-        snapshots = Snapshots(lane.spec, reads, lane.channel.tally, self.said)
+        brief = PatientReads(lane, tries=_TRIES)
+        snapshots = Snapshots(lane.spec, brief, lane.channel.tally, self.said)
         census = self.rules.guards.needs_census or lane.spec.counts
         precheck = Precheck(
             lane.spec.reader(reads),
@@ -58,7 +63,7 @@ class Detaching:
         )
         await precheck.look(targets, states, everywhere=lane.spec.everywhere)
         sparing = Sparing(lane, self.journal, self.rules.guards, targets, self.clock)
-        await sparing.foresee(reads, findings, dry_run=self.dry_run)
+        await sparing.foresee(reads if sparing.wanted else brief, findings, dry_run=self.dry_run)
 
     async def execute(self, lane: Lane, targets: Sequence[Target], ids: tuple[int, int], finished: Finished) -> None:
         """Send for the items with ids above the first and up to the second of ``ids``."""

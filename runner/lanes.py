@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
+import math
 from dataclasses import dataclass, field
 from random import random
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -130,16 +132,18 @@ class Lane:
 class PatientReads:
     """The reads of a survey: one that fails is repeated as ``decide`` says for a look.
 
-    With ``outlast`` a provider that answers nothing at all is waited for as long as the policy's patience lasts.
+    With ``outlast`` a provider that answers nothing at all is waited for as long as the policy's patience lasts. What a
+    run can do without is read with few ``tries``, refusals by the rate included.
     """
 
     lane: Lane
     outlast: bool = False
+    tries: float = math.inf
 
     async def get(self, path: str, parse: Callable[[Reply], T], query: Mapping[str, str | int] | None = None) -> T:
         """Return the answer; raises the last RequestError when it gives up, a 404 at once: that is an answer."""
         lane, case = self.lane, Case()
-        while True:
+        for tried in itertools.count(1):
             try:
                 return await lane.channel.get(path, parse, query)
             except RequestError as error:
@@ -149,4 +153,8 @@ class PatientReads:
                 case, step = decide(case, Looked(error), lane.policy, roll=lane.roll(), away=waitable)
                 if not isinstance(step, Look):
                     raise
-                await lane.wait_before(step, error)
+                if tried < self.tries or step.whole_lane:
+                    await lane.wait_before(step, error)
+                if tried >= self.tries:
+                    raise
+        raise AssertionError("counting does not end")

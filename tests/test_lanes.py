@@ -341,6 +341,21 @@ def test_a_read_that_is_throttled_for_too_long_gives_up():
     assert times == about(0, 25, 50)
 
 
+@pytest.mark.parametrize("act", [reset, answer(429, headers={"Retry-After": "7"})])
+def test_what_a_run_can_do_without_is_read_with_few_tries(act):
+    """The second failure is the last, also of a throttled read; the pause that was asked for is kept all the same."""
+
+    async def scenario():
+        async with reading(act) as (server, lane):
+            with pytest.raises(RequestError):
+                await PatientReads(lane, tries=2).get("/x", lambda reply: reply.body)
+            return len(server.requests), lane.channel.pacer.paused_for
+
+    met, paused = run_online(scenario())
+    assert met == 2
+    assert paused == (0 if act is reset else pytest.approx(7, abs=0.1))
+
+
 def test_a_read_can_outlast_a_provider_that_is_away():
     """While nobody answers at all, a survey waits as long as the patience lasts, far beyond its attempts."""
     silence = [answer(502)] * 4

@@ -6,6 +6,7 @@ number is back where it was when it hangs on the pair that it had, or on one tha
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -90,9 +91,9 @@ class Inventory:
 
 async def read_inventory(reads: Reads) -> Inventory:
     """Read the gateways and the routing rules once; a list that cannot be read is not known, and not empty."""
-    gateways = {side: await _listing(reads, f"/{side}-gateways", f"{side} gateways") for side in _SIDES}
-    rules = await _listing(reads, "/routing-rule", "routing rules")
-    return Inventory(gateways, _by_number(rules))
+    paths = {f"{side} gateways": f"/{side}-gateways" for side in _SIDES} | {"routing rules": "/routing-rule"}
+    *sides, rules = await asyncio.gather(*(_listing(reads, path, what) for what, path in paths.items()))
+    return Inventory(dict(zip(_SIDES, sides, strict=True)), _by_number(rules))
 
 
 async def _listing(reads: Reads, path: str, what: str) -> dict[str, Row] | None:
