@@ -9,6 +9,7 @@ from runner.execute import Execution, Feed
 from runner.goal import DETACH
 from runner.precheck import Precheck, expand
 from runner.snapshot import Snapshots
+from runner.sparing import Sparing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +34,7 @@ class Detaching:
     log: Log
     clock: Callable[[], float]
     said: Mapping[int, Mapping[str, Any]]
+    dry_run: bool
     goal = DETACH
 
     async def expand(self, lane: Lane, reads: Reads, targets: Sequence[Target]) -> None:
@@ -55,12 +57,18 @@ class Detaching:
             census=census,
         )
         await precheck.look(targets, states, everywhere=lane.spec.everywhere)
+        sparing = Sparing(lane, self.journal, self.rules.guards, targets, self.clock)
+        await sparing.foresee(reads, findings, dry_run=self.dry_run)
 
     async def execute(self, lane: Lane, targets: Sequence[Target], ids: tuple[int, int], finished: Finished) -> None:
         """Send for the items with ids above the first and up to the second of ``ids``."""
-        feed = Feed(self.journal, lane, {each.no: each.target for each in targets}, *ids)
-        detacher = lane.spec.detacher(lane.channel)
-        await Execution(lane, detacher, self.journal, self.log, self.clock, finished).run(feed)
+        execution = Execution(lane, lane.spec.detacher(lane.channel), self.journal, self.log, self.clock, finished)
+
+        async def send(some: tuple[int, int]) -> None:
+            await execution.run(Feed(self.journal, lane, {each.no: each.target for each in targets}, *some))
+
+        sparing = Sparing(lane, self.journal, self.rules.guards, targets, self.clock, finished)
+        await (sparing.send(ids, send) if sparing.wanted else send(ids))
 
     async def reader(self, lane: Lane, reads: Reads, targets: Sequence[Target]) -> Reader:  # noqa: ARG002 - as of a rollback
         """Return what verification looks with."""

@@ -43,6 +43,11 @@ _SKIP = (
     " http_status = NULL WHERE id BETWEEN ? AND ? AND state = 'planned'"
     " AND (number IN (SELECT value FROM json_each(?)) OR EXISTS (SELECT 1 FROM json_each(?) WHERE number GLOB value))"
 )
+_ALLOW = "UPDATE item SET seen = ? WHERE id IN (SELECT value FROM json_each(?))"
+_SPARE = (
+    "UPDATE item SET state = 'skipped', reason = 'in_call', finished_at = ?, error_code = NULL, error_message = NULL,"
+    " http_status = NULL WHERE state = 'planned' AND id IN (SELECT value FROM json_each(?))"
+)
 _NEXT = (
     "SELECT json_group_array(json_array(id, number)) FROM (SELECT id, number FROM item WHERE id > ? AND id <= ?"
     " AND seen = 1 AND state IN (SELECT old FROM step WHERE new = 'in_flight')"
@@ -87,6 +92,16 @@ def skip(db: sqlite3.Connection, reason: SkipReason, at: float, ids: tuple[int, 
     """Leave planned items alone whose number is in ``like``, or begins as something there that ends in ``*``."""
     begins = {each for each in like if each.endswith("*")}
     db.execute(_SKIP, (reason, at, *ids, _rows(set(like) - begins), _rows(begins)))
+
+
+def allow(db: sqlite3.Connection, items: Iterable[int], *, allowed: bool) -> None:
+    """Note whether items may be sent."""
+    db.execute(_ALLOW, (allowed, _rows(items)))
+
+
+def spare(db: sqlite3.Connection, items: Iterable[int], at: float) -> None:
+    """Leave those of the items alone that are planned: they are in a call."""
+    db.execute(_SPARE, (at, _rows(items)))
 
 
 def settle(db: sqlite3.Connection, settled: Iterable[Settled]) -> None:

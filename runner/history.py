@@ -173,6 +173,15 @@ class History:
         for target in sorted(targets):
             yield from self._rows(query, (target << SHIFT, ((target + 1) << SHIFT) - 1))
 
+    def to_send(self, targets: Collection[int], after: int, upto: int) -> list[tuple[int, str]]:
+        """Return id and number of all items of some targets that may be sent, with ids above and up to these."""
+        query = (
+            "SELECT id, number FROM item WHERE id BETWEEN ? AND ? AND id > ? AND id <= ? AND seen = 1"
+            " AND state IN (SELECT old FROM step WHERE new = 'in_flight') ORDER BY id"
+        )
+        ranges = ((target << SHIFT, ((target + 1) << SHIFT) - 1) for target in sorted(targets))
+        return [(item, number) for ids in ranges for item, number in self._rows(query, (*ids, after, upto))]
+
     def given(self, run_id: str) -> list[dict[str, Any]]:
         """Return all that users said of where numbers of the run were attached, each once."""
         query = (

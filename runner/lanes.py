@@ -32,6 +32,7 @@ StopCode = Literal[
     "deadline",
     "window_closed",
     "operator",
+    "calls_unknown",
 ]
 _NO_USE_LOOKING = frozenset({"signal", "access_denied", "provider_away", "lease_lost"})
 _NOT_FOUND = 404

@@ -112,6 +112,22 @@ class Ledger:
             entries.see(db, sightings)
             entries.settle(db, settled)
 
+    def hold(self, items: Iterable[int]) -> None:
+        """Take back that these items may be sent, until `release_held`."""
+        with self._transaction() as db:
+            entries.allow(db, items, allowed=False)
+
+    def release_held(self, items: Iterable[int]) -> None:
+        """Let items be sent again that were held."""
+        with self._transaction() as db:
+            entries.allow(db, items, allowed=True)
+
+    def spare(self, items: Collection[int], at: float) -> None:
+        """Leave items alone that are in a call; what something was sent for before stays what it is."""
+        with self._transaction() as db:
+            entries.allow(db, items, allowed=False)
+            entries.spare(db, items, at)
+
     def claim(self, run_id: str, account: str, *, after: int, upto: int, most: int) -> list[tuple[int, str]]:
         """Mark the next items of a lane as in flight, durably, and return their ids and numbers in plan order.
 

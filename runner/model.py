@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 
 Confirmation = Literal["response", "verification"]
 GoneReason = Literal["unknown_to_account", "target_gone"]
-SkipReason = Literal["protected", "attached_elsewhere", "excluded"]
+SkipReason = Literal["protected", "attached_elsewhere", "excluded", "in_call"]
 
 
 class State(StrEnum):

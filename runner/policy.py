@@ -146,6 +146,9 @@ class Guards:
     stop_after_failures: int | None = None
     stop_after_failure_ratio: float | None = None
     on_drift: Literal["block", "skip"] = "block"
+    live_calls: Literal["ignore", "skip", "wait"] = "ignore"
+    live_calls_wait: float = 900.0
+    """Seconds that a batch waits at most for calls to end."""
 
     @property
     def needs_census(self) -> bool:

@@ -38,6 +38,8 @@ class Findings:
     """How many of the numbers that something is to be sent for a rollback could put back, and how."""
     once: int = 0
     """How many of the requests so far a verification does not need again."""
+    calls: str | None = None
+    """How many of them are in a call, in words; null where nobody asked."""
 
 
 async def expand(reader: Reader, journal: Journal, targets: Iterable[Target], *, everywhere: bool) -> None:

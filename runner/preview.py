@@ -40,6 +40,7 @@ class TargetPreview:
     goal: Goal = DETACH
     lacking: int = 0
     """In a rollback: how many cannot be put back as things stand."""
+    in_call: int = 0
 
     @property
     def place(self) -> str:
@@ -49,7 +50,8 @@ class TargetPreview:
     @property
     def numbers(self) -> int:
         """How many numbers of the plan it has."""
-        return self.to_send + self.already + self.protected + self.elsewhere + self.excluded + self.lacking
+        alone = self.protected + self.elsewhere + self.excluded + self.in_call
+        return self.to_send + self.already + alone + self.lacking
 
     def words(self) -> str:
         """Return what would happen to its numbers, without how many that are: ``to detach of 116 attached (99 %)``."""
@@ -61,6 +63,7 @@ class TargetPreview:
             "protected": self.protected,
             "attached elsewhere": self.elsewhere,
             "excluded": self.excluded,
+            "in a call": self.in_call,
             "that cannot be put back": self.lacking,
         }
         return ", ".join(
@@ -85,6 +88,8 @@ class LanePreview:
     """When the account's token ends, in seconds since the epoch, where that is known."""
     reversals: Mapping[Reversal, int] = field(default_factory=dict)
     """How many of its numbers can be put back, and how."""
+    calls: str | None = None
+    """How many of its numbers are in a call, in words; null where nobody asked."""
 
     def sentence(self) -> str:
         """Return the estimate in words."""
@@ -192,6 +197,7 @@ def preview_targets(
             protected=counts["protected"],
             elsewhere=counts["attached_elsewhere"],
             excluded=counts["excluded"],
+            in_call=counts["in_call"],
             attached=census.get(place),
             goal=goal,
             lacking=counts[State.PLANNED] if goal.attached else 0,
@@ -207,7 +213,15 @@ def preview_lane(lane: Lane, to_send: int, found: Findings, *, verify: bool) -> 
     pacer = lane.channel.pacer
     rate, expires_at = pacer.rate.per_second, lane.channel.token.expires_at
     return LanePreview(
-        lane.account, to_send, looks + ahead, ahead / rate, rate, pacer.adaptive, expires_at, dict(found.reversals)
+        lane.account,
+        to_send,
+        looks + ahead,
+        ahead / rate,
+        rate,
+        pacer.adaptive,
+        expires_at,
+        dict(found.reversals),
+        found.calls,
     )
 
 

@@ -18,7 +18,7 @@ from runner.errors import LedgerError, RecordingFailed, RequestError, StepRefuse
 from runner.journal import Journal
 from runner.lanes import PatientReads, Stop
 from runner.ledgerfile import LedgerFile
-from runner.model import OPEN, TROUBLED, Pending
+from runner.model import OPEN, TROUBLED, Pending, Skipped
 from runner.narrating import Narrator
 from runner.opening import open_lane
 from runner.precheck import Findings
@@ -105,7 +105,7 @@ class Run:
             return Restoring(journal, self.rules, self.log, self.clock, self.secrets)
         targets = enumerate(self.ledger.history.targets(self.run_id))
         said = {target.no: self.rules.reattach.get(place, {}) for place, target in targets}
-        return Detaching(journal, self.rules, self.log, self.clock, said)
+        return Detaching(journal, self.rules, self.log, self.clock, said, self.options.dry_run)
 
     def _failure(self, error: BaseException) -> BaseException:
         if isinstance(error, LedgerError) and not isinstance(error, StepRefused):
@@ -291,6 +291,8 @@ class Run:
         if isinstance(outcome, Pending):
             return
         self.narrator.settled(lane, item.target, item.number, outcome, attempts=attempts, answer=answer)
+        if isinstance(outcome, Skipped):
+            return
         self.finished += 1
         self.failures += outcome.state in TROUBLED
         self._mind_guards()

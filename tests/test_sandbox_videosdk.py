@@ -131,13 +131,14 @@ async def test_videosdk_gateways(client, world):
 async def test_videosdk_rules_and_calls(client, world):
     """Routing rules and calls are listed, narrowed by type, gateway and number."""
     world.videosdk.rules.append({"id": "r1", "name": "Main", "type": "inbound", "numbers": [ONE]})
-    world.videosdk.calls.append({"id": "c1", "type": "inbound", "gatewayId": "gw", "to": ONE, "from": TWO, "end": None})
+    world.videosdk.attach(ONE, "gw")
+    world.videosdk.begin_call(ONE)
     for query in ("", "?type=inbound", "?search=0101", "?search=main"):
         assert (await client.get(f"/v2/sip/routing-rule{query}"))[1]["data"] == world.videosdk.rules
     assert (await client.get("/v2/sip/routing-rule?type=outbound"))[1]["data"] == []
-    for query in ("", "?gatewayId=gw", "?type=inbound", "?search=0102"):
+    for query in ("", "?gatewayId=gw", "?type=inbound", "?search=0101", "?startDate=1000"):
         assert (await client.get(f"/v2/sip/call{query}"))[1]["data"] == world.videosdk.calls
-    for query in ("?gatewayId=other", "?type=outbound", "?search=999"):
+    for query in ("?gatewayId=other", "?type=outbound", "?search=999", "?startDate=99999999999999"):
         assert (await client.get(f"/v2/sip/call{query}"))[1]["data"] == []
 
 

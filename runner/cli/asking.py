@@ -36,6 +36,9 @@ def describe(seen: Preview, say: Callable[[str], None]) -> None:
     for lane in busy:
         if way_back := lane.reversible():
             say(f"  {lane.account:<{name}}  {'back' if seen.goal.attached else 'rollback'}: {way_back}")
+    for lane in busy:
+        if lane.calls:
+            say(f"  {lane.account:<{name}}  {lane.calls}")
 
 
 def _way_back(seen: Preview) -> str:

@@ -168,3 +168,18 @@ class PlaceValue(click.ParamType["tuple[str, str, str | int]"]):
         if not (place and colon and key and equals and text):
             self.fail(f"{value!r} is not ACCOUNT[/TARGET]:KEY=VALUE, like unpod-main:provider_config_id=42", param, ctx)
         return place, key, int(text) if text.isdecimal() else text
+
+
+class PhoneCall(click.ParamType["tuple[str, float | None]"]):
+    """``NUMBER`` or ``NUMBER=90s``: who is in a call, and for how many seconds (null: it does not end)."""
+
+    name = "number=duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float | None]:
+        """Return the number and the seconds."""
+        from runner import e164
+
+        number, equals, text = str(value).partition("=")
+        if complaint := e164.check(number):
+            self.fail(complaint, param, ctx)
+        return number, Duration().convert(text, param, ctx) if equals else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from runner.cli.options import global_options
+from runner.cli.options import PhoneCall, global_options
 from runner.errors import InputError
 
 
@@ -15,9 +15,23 @@ from runner.errors import InputError
 @click.option("--faults", metavar="LIST", help="Faults on request, like lost_after=5%,http_429=2%.")
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Which requests the faults strike.")
 @click.option("--rate-limit", type=click.IntRange(1), metavar="N", help="Requests a second per provider, then 429.")
+@click.option(
+    "--call",
+    "calls",
+    type=PhoneCall(),
+    multiple=True,
+    help="NUMBER or NUMBER=90s: a VideoSDK number that is in a call, for so long from now on; may be repeated.",
+)
 @global_options
 def sandbox_command(
-    *, path: str | None, host: str, port: int, faults: str | None, seed: int, rate_limit: int | None
+    *,
+    path: str | None,
+    host: str,
+    port: int,
+    faults: str | None,
+    seed: int,
+    rate_limit: int | None,
+    calls: tuple[tuple[str, float | None], ...],
 ) -> None:
     """Serve a local provider that answers as the documented ones do, until it is interrupted."""
     import asyncio
@@ -26,6 +40,8 @@ def sandbox_command(
     from runner import sandbox
 
     seeded = sandbox.World.from_plan(plans.load(path).groups) if path else sandbox.World.example()
+    for number, seconds in calls:
+        seeded.videosdk.begin_call(number, seconds)
     limits = {"unpod": rate_limit, "videosdk": rate_limit} if rate_limit else None
     parsed = sandbox.Faults.parse(faults, seed=seed) if faults else None
     try:

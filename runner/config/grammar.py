@@ -81,6 +81,12 @@ class GuardsFile(Strict):
     on_drift: Annotated[Literal["block", "skip"], choice("block", "skip")] | None = Field(
         default=None, description="What to do when a number is attached elsewhere than the plan says."
     )
+    live_calls: Annotated[Literal["ignore", "skip", "wait"], choice("ignore", "skip", "wait")] | None = Field(
+        default=None, description="What to do with a number that is in a call (videosdk; ignore when unset)."
+    )
+    live_calls_wait: Annotated[float, Field(ge=0), SECONDS, DURATION] | None = Field(
+        default=None, description="With `live_calls: wait`: how long a batch waits for calls to end (15m when unset)."
+    )
 
 
 class AccountFile(Strict):

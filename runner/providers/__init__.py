@@ -16,10 +16,11 @@ from runner.errors import InputError, UnexpectedAnswer
 from runner.providers.reattaching import REATTACH, Attacher, Before, Reattaching, Reversal, Surroundings, given
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 
     from runner.config import Account
     from runner.model import Seen
+    from runner.providers.calls import Busy
     from runner.transport import Reply
 
 __all__ = ["REATTACH", "Attacher", "Before", "Reattaching", "Reversal", "Surroundings", "given"]
@@ -121,6 +122,8 @@ class Spec:
     """Whether a survey sees all of a target anyway, so that a census costs nothing."""
     reattaching: Reattaching | None = None
     """How it puts numbers back; null where it cannot."""
+    calls: Callable[[Reads, float], Awaitable[Busy]] | None = None
+    """Reads who is in a call, at a moment in seconds since the epoch; null where its API does not show that."""
 
     def reversal(self, before: Before) -> Reversal:
         """Return whether a number can be put back."""

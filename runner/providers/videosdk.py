@@ -14,6 +14,7 @@ from runner.errors import Refused, UnexpectedAnswer
 from runner.model import Attached, Elsewhere, Gone
 from runner.paging import Page, read_all
 from runner.providers import NumberSeen, Reattaching, Spec, TargetSeen, canonical, expect
+from runner.providers.videosdk_calls import read_calls
 from runner.providers.videosdk_gateways import KEYS, bundle, elsewhere, read_inventory, reversal, settings, wanted_pair
 
 if TYPE_CHECKING:
@@ -193,4 +194,5 @@ SPEC = Spec(
     authorize=_authorize,
     everywhere=True,
     reattaching=Reattaching(VideoSDK, reversal, elsewhere, KEYS, bundle, read_inventory),
+    calls=read_calls,
 )

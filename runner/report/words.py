@@ -18,6 +18,7 @@ _REASONS = {
     "protected": "it is protected",
     "attached_elsewhere": "it is attached elsewhere",
     "excluded": "it was excluded on the command line",
+    "in_call": "it was in a call",
 }
 
 

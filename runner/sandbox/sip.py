@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ Pair = tuple[str | None, str | None]
 
 _COUNTRIES = {"+1": "US", "+44": "GB", "+49": "DE", "+33": "FR", "+34": "ES", "+31": "NL", "+91": "IN"}
 _BORN = "2026-01-15T09:00:00.000Z"
+_CALLER = "+12125550100"
 
 
 @dataclass(slots=True)
@@ -50,6 +53,7 @@ class SipAccount:
         self.gateways: dict[Direction, dict[str, Row]] = {"inbound": {}, "outbound": {}}
         self.rules: list[Row] = []
         self.calls: list[Row] = []
+        self._hang_ups: dict[str, float] = {}
         self._ids = itertools.count(1)
 
     def add_phone(self, number: str, name: str = "Sandbox number") -> Phone:
@@ -115,6 +119,44 @@ class SipAccount:
             phone.inbound = None if phone.inbound == gateway else phone.inbound
             phone.outbound = None if phone.outbound == gateway else phone.outbound
 
+    def begin_call(self, number: str, seconds: float | None = None) -> None:
+        """Let somebody call ``number``, for so many seconds of the world's clock, or until `end_calls`."""
+        phone, call = self.phones.get(number), f"call_{next(self._ids):06d}"
+        self.calls.append(
+            {
+                "id": call,
+                "type": "inbound",
+                "gatewayId": phone.inbound if phone else None,
+                "ruleId": None,
+                "roomId": "sandbox-room",
+                "to": number,
+                "from": _CALLER,
+                "status": "answered",
+                "start": _now(),
+                "end": None,
+                "timelog": [],
+            }
+        )
+        if seconds is not None:
+            self._hang_ups[call] = self.habits.clock() + seconds
+
+    def end_calls(self, number: str) -> None:
+        """Hang up all calls of ``number``."""
+        for row in self.calls:
+            if number in (row["to"], row["from"]):
+                self._hang_up(row)
+
+    def shown_calls(self) -> list[Row]:
+        """Give all calls as a read now returns them, ended ones too."""
+        for row in self.calls:
+            if self.habits.clock() >= self._hang_ups.get(row["id"], math.inf):
+                self._hang_up(row)
+        return self.calls
+
+    def _hang_up(self, row: Row) -> None:
+        if row["end"] is None:
+            row |= {"status": "ended", "end": _now()}
+
     def numbers_by_gateway(self) -> dict[str, list[str]]:
         """Give the numbers attached to each gateway of either direction that has any."""
         members: dict[str, list[str]] = {}
@@ -122,6 +164,10 @@ class SipAccount:
             for gateway in filter(None, (phone.inbound, phone.outbound)):
                 members.setdefault(gateway, []).append(number)
         return members
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _gateway(gateway: str, name: str) -> Row:

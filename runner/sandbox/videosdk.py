@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import jwt
@@ -165,12 +166,17 @@ class VideoSdkApi:
         return _page(call, rules, dict)
 
     def list_calls(self, call: Call) -> Answer:
-        """Give a page of the calls, ended ones too, narrowed by ``gatewayId``, ``type`` and ``search`` (to or from)."""
+        """Give a page of the calls, ended ones too.
+
+        ``gatewayId``, ``type``, ``search`` (to or from) and ``startDate`` (milliseconds since the epoch) narrow it.
+        """
         gateway, kind, search = (call.query.get(name) for name in ("gatewayId", "type", "search"))
+        since = _positive(call.query.get("startDate"), 0) / 1000
         calls = [
             row
-            for row in self.account.calls
+            for row in self.account.shown_calls()
             if (not gateway or row.get("gatewayId") == gateway)
+            and datetime.fromisoformat(row["start"]).timestamp() >= since
             and (not kind or row.get("type") == kind)
             and (not search or search in f"{row.get('to')} {row.get('from')}")
         ]

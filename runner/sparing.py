@@ -1,0 +1,166 @@
+"""Numbers that are in a call: counted by the pre-check, and not sent while the call lasts, where a guard says so."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runner.errors import AccessDenied, RequestError, Throttled
+from runner.execute import stop_for
+from runner.history import SHIFT
+from runner.lanes import PatientReads, Stop
+from runner.model import Item, Skipped
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+    from runner.execute import Finished
+    from runner.history import Target
+    from runner.journal import Journal
+    from runner.lanes import Lane
+    from runner.policy import Guards
+    from runner.precheck import Findings
+    from runner.providers import Reads
+    from runner.providers.calls import Busy
+
+_FRESH = 10
+"""Seconds of sending that one look at the calls is good for."""
+_NAMED = 3
+_IN_CALL = Skipped("in_call")
+_ALL = (0, 1 << 62)
+
+Found = list[tuple[int, str]]
+"""Ids and numbers of items."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sparing:
+    """What the calls of one lane forbid of its ``targets``; ``clock`` gives seconds since the epoch."""
+
+    lane: Lane
+    journal: Journal
+    guards: Guards
+    targets: Sequence[Target]
+    clock: Callable[[], float]
+    finished: Finished = lambda *_: None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether numbers in a call are to be spared, and can be."""
+        return self.guards.live_calls != "ignore" and self.lane.spec.calls is not None
+
+    async def foresee(self, reads: Reads, findings: Findings, *, dry_run: bool) -> None:
+        """Say how many of the numbers to send are in a call, and leave those alone that are to be skipped.
+
+        Raises RequestError where that has to be known and cannot be.
+        """
+        ignored = self.guards.live_calls == "ignore"
+        ahead = await self._to_send(_ALL) if dry_run or not ignored else []
+        if not ahead:
+            return
+        if self.lane.spec.calls is None:
+            findings.calls = f"whether numbers are in a call cannot be told, as {self.lane.spec.title} do not show it"
+            if not ignored:
+                findings.warnings.append(f"guards.live_calls has no effect: {findings.calls}")
+            return
+        try:
+            busy = await self.lane.spec.calls(reads, self.clock())
+        except RequestError as error:
+            if not ignored:
+                raise
+            findings.calls = f"whether numbers are in a call is unknown: {error}"
+            findings.warnings.append(findings.calls)
+            return
+        found = _in_call(ahead, busy)
+        self._tell(found, findings)
+        if self.guards.live_calls == "skip":
+            await self.journal.call(self.journal.ledger.spare, [item for item, _ in found], self.clock())
+
+    async def send(self, ids: tuple[int, int], send: Callable[[tuple[int, int]], Awaitable[None]]) -> None:
+        """Let ``send`` do the items with ids above the first and up to the second of ``ids`` that are in no call.
+
+        The calls are looked at again before each stretch. Where the guard says ``wait``, numbers in a call are sent
+        when it is over, up to ``live_calls_wait`` after the beginning.
+        """
+        ends = asyncio.get_running_loop().time() + self.guards.live_calls_wait
+        held: Found = []
+        after = ids[0]
+        for stretch in self._stretches(await self._to_send(ids)):
+            busy = await self._look()
+            if busy is None:
+                return
+            found = _in_call(stretch, busy)
+            await self._hold(found)
+            held += found
+            await send((after, after := stretch[-1][0]))
+        if self.guards.live_calls == "wait":
+            held = await self._wait_for(held, ends, lambda: send(ids))
+        if not self.lane.stopped:
+            await self._skip(held)
+
+    async def _wait_for(self, held: Found, ends: float, send: Callable[[], Awaitable[None]]) -> Found:
+        """Send what is in a call no longer, and return what still is at the end."""
+        lane, loop = self.lane, asyncio.get_running_loop()
+        for tries in itertools.count(1):
+            left = ends - loop.time()
+            if not held or left <= 0 or lane.stopped:
+                break
+            await lane.wait(min(left, lane.policy.backoff(tries, 1.0)), f"{_numbers(len(held))} in a call")
+            busy = None if lane.stopped else await self._look()
+            if busy is None:
+                break
+            still = _in_call(held, busy)
+            if len(still) < len(held):
+                free = {item for item, _ in held} - {item for item, _ in still}
+                await self.journal.call(self.journal.ledger.release_held, free)
+                await send()
+            held = still
+        return held
+
+    async def _look(self) -> Busy | None:
+        """Return who is in a call; None after stopping the lane when that cannot be known."""
+        assert self.lane.spec.calls is not None  # noqa: S101 - or nothing is wanted
+        try:
+            return await self.lane.spec.calls(PatientReads(self.lane, outlast=True), self.clock())
+        except RequestError as error:
+            told = isinstance(error, AccessDenied | Throttled)
+            sentence = f"the calls could not be read, and a failed read does not mean that there are none ({error})"
+            self.lane.stop(stop_for(error) if told else Stop("calls_unknown", sentence))
+            return None
+
+    async def _to_send(self, ids: tuple[int, int]) -> Found:
+        history, numbers = self.journal.ledger.history, [target.no for target in self.targets]
+        return await self.journal.call(history.to_send, numbers, *ids)
+
+    def _stretches(self, ahead: Found) -> Iterator[Found]:
+        size = max(self.lane.concurrency, int(self.lane.channel.pacer.rate.per_second * _FRESH))
+        return (ahead[begin : begin + size] for begin in range(0, len(ahead), size))
+
+    async def _hold(self, found: Found) -> None:
+        await self.journal.call(self.journal.ledger.hold, [item for item, _ in found])
+
+    async def _skip(self, found: Found) -> None:
+        await self.journal.call(self.journal.ledger.spare, [item for item, _ in found], self.clock())
+        places = {target.no: target.target for target in self.targets}
+        for item, number in found:
+            place = Item(item, self.lane.account, self.lane.spec.name, places[item >> SHIFT], number)
+            self.finished(place, _IN_CALL, 0, None)
+
+    def _tell(self, found: Found, findings: Findings) -> None:
+        findings.calls = f"{_numbers(len(found))} in a call now"
+        if not found or self.guards.live_calls == "skip":
+            return
+        named = ", ".join(number for _, number in found[:_NAMED])
+        more = f" and {len(found) - _NAMED} more" if found[_NAMED:] else ""
+        does = f"is waited for up to {self.guards.live_calls_wait:g} s" if self.wanted else "is detached all the same"
+        findings.warnings.append(f"{findings.calls} ({named}{more}), and {does}")
+
+
+def _in_call(items: Found, busy: Busy) -> Found:
+    return [(item, number) for item, number in items if number in busy]
+
+
+def _numbers(count: int) -> str:
+    return "1 number is" if count == 1 else f"{count or 'no'} numbers are"
