@@ -49,6 +49,8 @@ class Rules:
     limit: int | None = None
     reattach: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     """What the plan gives for a rollback, by the place of the group."""
+    delete: frozenset[int] = frozenset()
+    """Which groups, by their places, want deleted what their numbers were attached to."""
     partial: bool = False
     """In a rollback: whether it puts back what it can when that is not all."""
 
@@ -57,7 +59,7 @@ class Rules:
         moments = {"not_before": self.window.not_before, "not_after": self.window.not_after}
         window = {name: moment.isoformat() for name, moment in moments.items() if moment}
         said = {str(place): said for place, said in self.reattach.items()}
-        rest = {"limit": self.limit, "reattach": said, "partial": self.partial}
+        rest = {"limit": self.limit, "reattach": said, "delete": sorted(self.delete), "partial": self.partial}
         return {"guards": asdict(self.guards), "window": window} | rest
 
     @classmethod
@@ -68,7 +70,8 @@ class Rules:
         guards["batches"] = tuple(Batch(**batch) for batch in guards["batches"])
         window = {name: datetime.fromisoformat(moment) for name, moment in stored["window"].items()}
         said = {int(place): said for place, said in stored.get("reattach", {}).items()}
-        return cls(Guards(**guards), Window(**window), stored["limit"], said, stored.get("partial", False))
+        delete = frozenset(stored.get("delete", ()))
+        return cls(Guards(**guards), Window(**window), stored["limit"], said, delete, stored.get("partial", False))
 
 
 class Placed(Protocol):
@@ -106,7 +109,8 @@ def begin(ledger: Ledger, run_id: str, plan: Plan, options: Options, now: float)
     chosen = [is_chosen(group, options) for group in plan.groups]
     check_selection(plan.groups, options, any(chosen))
     said = {place: group.reattach for place, group in enumerate(plan.groups) if group.reattach}
-    rules = Rules(plan.guards, plan.window or Window(), options.limit, said)
+    delete = frozenset(place for place, group in enumerate(plan.groups) if group.delete_target and chosen[place])
+    rules = Rules(plan.guards, plan.window or Window(), options.limit, said, delete)
     planned = Planned(plan.name, plan.path, plan.sha256, plan.metadata, plan.description)
     ledger.begin(new_record(run_id, planned, options, now), rules.dump(), map(_target, plan.groups, chosen))
 

@@ -75,6 +75,10 @@ class Channel:
         """Post ``body`` as JSON to ``path``, and return what ``parse`` makes of the answer; raises RequestError."""
         return parse(await self._request("POST", URL(self.base_url + path, encoded=True), body))
 
+    async def delete(self, path: str, parse: Callable[[Reply], T]) -> T:
+        """Delete what is at ``path``, and return what ``parse`` makes of the answer; raises RequestError."""
+        return parse(await self._request("DELETE", URL(self.base_url + path, encoded=True)))
+
     @property
     def away(self) -> bool:
         """Whether several requests in a row got no answer, or none but server errors."""

@@ -69,6 +69,13 @@ def resumable(ledger: Ledger, run_id: str | None, *, retry_failed: bool) -> RunR
     return record
 
 
+def deletes(state: StateFolder, run_id: str) -> bool:
+    """Whether a run is to delete targets, and nobody has said yet whether it may."""
+    with opened(state) as ledger:
+        history = ledger.history
+        return bool(history.rules(run_id).get("delete")) and not history.removals(run_id)
+
+
 def other_runs(state: StateFolder, plan: Plan) -> list[str]:
     """Return the ids of unfinished runs of the same plan, newest first."""
     if not state.ledger.exists():

@@ -14,7 +14,7 @@ import orjson
 from runner import rows
 from runner.errors import LedgerError, StepRefused
 from runner.model import OPEN, TROUBLED, State
-from runner.records import Command, ItemRecord, LaneRecord, Pulse, RunRecord, Timeline
+from runner.records import Command, ItemRecord, LaneRecord, Pulse, Removal, RunRecord, Timeline
 from runner.tally import Tally
 
 if TYPE_CHECKING:
@@ -102,6 +102,8 @@ class History:
         if any(target.whole for target in self.targets(run_id)):
             return True
         states = OPEN | TROUBLED if troubled else OPEN
+        if any(each.open or (troubled and each.troubled) for each in self.removals(run_id)):
+            return True
         return any(tab.state in states for tab in self.tabs(run_id))
 
     def targets(self, run_id: str) -> list[Target]:
@@ -181,6 +183,17 @@ class History:
         )
         ranges = ((target << SHIFT, ((target + 1) << SHIFT) - 1) for target in sorted(targets))
         return [(item, number) for ids in ranges for item, number in self._rows(query, (*ids, after, upto))]
+
+    def number(self, run_id: str) -> int:
+        """Return the number that other tables know the run by."""
+        return int(self._one("no", run_id)[0])
+
+    def removals(self, run_id: str) -> list[Removal]:
+        """Return what the run was to delete, and what became of it."""
+        query = (
+            f"SELECT {rows.REMOVAL} FROM removal WHERE run = (SELECT no FROM run WHERE id = ?) ORDER BY account, thing"
+        )
+        return [rows.removal(row) for row in self._rows(query, (run_id,))]
 
     def given(self, run_id: str) -> list[dict[str, Any]]:
         """Return all that users said of where numbers of the run were attached, each once."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from runner import entries
+from runner import deletions, entries
 from runner.errors import LeaseLost, LedgerError
 from runner.history import SHIFT, History, translated
 from runner.model import STEPS
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runner.model import SkipReason
-    from runner.records import Attempt, Command, Ending, NewTarget, RunRecord, Settled
+    from runner.records import Attempt, Command, Ending, NewTarget, Removal, RunRecord, Settled
     from runner.tally import Tally
 
-VERSION = 2
+VERSION = 3
 _EXCLUDE = "UPDATE item SET state = 'skipped', reason = 'excluded', finished_at = ? WHERE id BETWEEN ? AND ?"
 
 
@@ -136,6 +136,21 @@ class Ledger:
         with self._transaction() as db:
             run = db.execute("SELECT no FROM run WHERE id = ?", (run_id,)).fetchone()[0]
             return entries.claim(db, run, account, after=after, upto=upto, most=most)
+
+    def plan_removals(self, run_id: str, removals: Iterable[Removal]) -> None:
+        """Record what is to be deleted, as confirmed or as kept; what was recorded as kept is taken up again."""
+        with self._transaction() as db:
+            deletions.plan(db, self.history.number(run_id), removals)
+
+    def mark_removal(self, run_id: str, removal: Removal) -> None:
+        """Mark it as in flight, durably; StepRefused while a number of the run is open."""
+        with self._transaction() as db:
+            deletions.mark(db, self.history.number(run_id), removal)
+
+    def settle_removal(self, run_id: str, removal: Removal) -> None:
+        """Record what became of it."""
+        with self._transaction() as db:
+            deletions.settle(db, self.history.number(run_id), removal)
 
     def mark(self, items: Iterable[int]) -> None:
         """Mark these items as in flight, durably; StepRefused unless the pre-check saw that all of them may be sent."""
@@ -254,11 +269,12 @@ class Ledger:
                     f"{self.path} was written by a newer teardown (version {version});"
                     " use that one, or give another --state-dir"
                 )
-            if version == 0:
+            if version < VERSION:
                 script = files("runner").joinpath("ledger.sql").read_text("utf-8")
                 for statement in _statements(script):
-                    db.execute(statement)
-            if version < VERSION:  # what version 1 lacks is only the steps of a rollback
+                    # What was added since version 1 says so itself.
+                    if version == 0 or "IF NOT EXISTS" in statement:
+                        db.execute(statement)
                 db.executemany("INSERT OR IGNORE INTO step VALUES (?, ?)", sorted(STEPS))
                 db.execute(f"PRAGMA user_version = {VERSION}")
 

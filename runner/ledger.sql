@@ -1,4 +1,4 @@
--- Version 2. An item's id is its target's number shifted left by 24 bits plus its place there, so that ids ascend in plan
+-- Version 3. An item's id is its target's number shifted left by 24 bits plus its place there, so that ids ascend in plan
 -- order, a run is one range of ids, and no index has to be kept while a run is written.
 CREATE TABLE run (
     no INTEGER PRIMARY KEY,
@@ -102,3 +102,37 @@ CREATE TABLE lane (
     waiting TEXT,                     -- why it sends nothing at the moment
     PRIMARY KEY (run, session, account)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS removal (  -- what numbers were attached to, and is deleted when nothing is left on it
+    run INTEGER NOT NULL REFERENCES run,
+    account TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    kind TEXT NOT NULL,               -- a bridge, an inbound or outbound gateway
+    thing TEXT NOT NULL,              -- its id
+    state TEXT NOT NULL,
+    confirmed_by TEXT,
+    reason TEXT,
+    note TEXT,                        -- what was left on it
+    error_code TEXT,
+    error_message TEXT,
+    http_status INTEGER,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    finished_at REAL,
+    PRIMARY KEY (run, account, kind, thing)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER IF NOT EXISTS removal_begins BEFORE INSERT ON removal
+WHEN NEW.state NOT IN ('planned', 'kept')
+BEGIN SELECT RAISE(ABORT, 'step refused: what is to be deleted begins as planned, or is kept'); END;
+
+CREATE TRIGGER IF NOT EXISTS removal_ends BEFORE UPDATE OF state ON removal
+WHEN OLD.state IN ('deleted', 'already_deleted') OR (NEW.state = 'deleted' AND OLD.state NOT IN ('in_flight', 'unknown'))
+BEGIN SELECT RAISE(ABORT, 'step refused: only what was marked can be deleted, and that is final'); END;
+
+CREATE TRIGGER IF NOT EXISTS removal_comes_last BEFORE UPDATE OF state ON removal
+WHEN NEW.state = 'in_flight' AND EXISTS (
+    SELECT 1 FROM item WHERE state IN ('planned', 'in_flight')
+    AND id BETWEEN (SELECT min(no) << 24 FROM target WHERE run = NEW.run)
+    AND (SELECT (max(no) + 1 << 24) - 1 FROM target WHERE run = NEW.run)
+)
+BEGIN SELECT RAISE(ABORT, 'step refused: nothing is deleted while a number of the run is open'); END;

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runner.model import State
-    from runner.records import ItemRecord, LaneRecord, RunRecord, Timeline
+    from runner.records import ItemRecord, LaneRecord, Removal, RunRecord, Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,11 @@ class LedgerFile:
         """Return how many items are in each state, apart by whether the newest pre-check saw them attached."""
         with closing(Ledger(self.path)) as ledger:
             return ledger.history.counts(run_id)
+
+    def removals(self, run_id: str) -> list[Removal]:
+        """Return what the run was to delete, and what became of it."""
+        with closing(Ledger(self.path)) as ledger:
+            return ledger.history.removals(run_id)
 
     def timeline(self, run_id: str, slots: int) -> Timeline:
         """Return what the run sent when, in so many slots."""

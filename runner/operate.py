@@ -47,6 +47,11 @@ async def approve(_preview: Preview) -> bool:
     return True
 
 
+async def decline(_preview: Preview) -> bool:
+    """Confirm nothing."""
+    return False
+
+
 @dataclass(slots=True)
 class Front:
     """How a run talks to whoever started it; ``clock`` gives seconds since the epoch."""
@@ -57,6 +62,8 @@ class Front:
     progress: Progress = field(default_factory=lambda: NoProgress(sys.stderr))
     preview: Callable[[Preview], None] = lambda _: None
     confirm: Callable[[Preview], Coroutine[None, None, bool]] = approve
+    may_delete: Callable[[Preview], Coroutine[None, None, bool]] = decline
+    """Asked whether bridges and gateways may be deleted, where the plan wants that: it cannot be undone."""
     started: Callable[[Run], None] = lambda _: None
     telling: Callable[[Callable[[], None]], None] = lambda _: None
     """Told that the run is over and others are being told of it, and what cuts that short."""
@@ -176,7 +183,8 @@ async def _perform(job: _Job, release: Callable[[], None]) -> Report:
 
 
 async def _refused(front: Front, teller: Teller, seen: Preview) -> str | None:
-    return await teller.may_start(seen) if await front.confirm(seen) else "the run was not confirmed"
+    confirmed = not seen.to_send or await front.confirm(seen)
+    return await teller.may_start(seen) if confirmed else "the run was not confirmed"
 
 
 async def _run(job: _Job, run_log: Log, trace: Trace | None, teller: Teller) -> Report:
@@ -194,6 +202,7 @@ async def _run(job: _Job, run_log: Log, trace: Trace | None, teller: Teller) -> 
         clock=front.clock,
         preview=front.preview,
         refused=partial(_refused, front, teller),
+        may_delete=front.may_delete,
         tripped=teller.tripped,
         secrets=job.given,
     )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runner.policy import Guards
     from runner.precheck import Findings
     from runner.providers import Reversal
+    from runner.records import Removal
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,10 @@ class Preview:
     blocks: tuple[str, ...]
     warnings: tuple[str, ...]
     goal: Goal = DETACH
+    removals: tuple[Removal, ...] = ()
+    """What is deleted in the end if nothing is left on it."""
+    unconfirmed: tuple[Removal, ...] = ()
+    """Those of them that nobody has confirmed yet."""
 
     @property
     def to_send(self) -> int:

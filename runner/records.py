@@ -98,6 +98,40 @@ class NewTarget:
     befores: Collection[Mapping[str, Any]] | None = None
 
 
+RemovalState = Literal["planned", "in_flight", "deleted", "already_deleted", "kept", "unknown"]
+KeptReason = Literal["dry_run", "not_confirmed", "not_verified", "not_all_gone", "not_empty", "run_not_finished"]
+
+
+class Removal(NamedTuple):
+    """Something that numbers were attached to and that a plan wants deleted: a bridge, a gateway.
+
+    ``planned`` is confirmed and not decided; ``reason`` or ``fault`` say why it was ``kept``, ``note`` what was left
+    on it; ``attempts`` counts requests to delete it.
+    """
+
+    account: str
+    provider: str
+    kind: str
+    thing: str
+    state: RemovalState = "planned"
+    confirmed_by: Confirmation | None = None
+    reason: KeptReason | None = None
+    note: str | None = None
+    fault: Fault | None = None
+    attempts: int = 0
+    finished_at: float | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether it was confirmed and is still to be decided."""
+        return self.state in ("planned", "in_flight")
+
+    @property
+    def troubled(self) -> bool:
+        """Whether it should have been deleted, and was not as far as anybody knows."""
+        return self.state == "unknown" or (self.state == "kept" and self.fault is not None)
+
+
 class Attempt(NamedTuple):
     """One detach request: when it left (seconds since the epoch), how long it took, and what came back.
 

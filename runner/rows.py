@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from runner.model import Fault, State
-from runner.records import ItemRecord, RunRecord
+from runner.records import ItemRecord, Removal, RunRecord
 
 Place = tuple[str, str, str | None]
 """Account, provider and target."""
@@ -18,6 +18,10 @@ RUN = (
 ITEM = (
     "id, number, state, seen, before, confirmed_by, reason, error_code, error_message, http_status,"
     " max(attempts, (SELECT count(*) FROM attempt WHERE item = item.id)), finished_at, verified"
+)
+REMOVAL = (
+    "account, provider, kind, thing, state, confirmed_by, reason, note, error_code, error_message, http_status,"
+    " attempts, finished_at"
 )
 _STATES = {state.value: state for state in State}  # a hundred times cheaper than State(…), once a row
 
@@ -65,3 +69,10 @@ def item(row: tuple[Any, ...], place: Place) -> ItemRecord:
         orjson.loads(before) if before else None,
         bool(verified),
     )
+
+
+def removal(row: tuple[Any, ...]) -> Removal:
+    """Return the record of one row."""
+    account, provider, kind, thing, state, confirmed_by, reason, note, code, message, status, *rest = row
+    fault = Fault(code, message, status) if code else None
+    return Removal(account, provider, kind, thing, state, confirmed_by, reason, note, fault, *rest)

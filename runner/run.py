@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from runner.attending import Attendant
 from runner.begin import leave_alone
 from runner.bounds import bounded
+from runner.cleaning import Cleaning
+from runner.clearing import Clearing
 from runner.detaching import Detaching
 from runner.errors import LedgerError, RecordingFailed, RequestError, StepRefused, first_of
 from runner.journal import Journal
@@ -60,6 +62,8 @@ class Run:
     preview: Callable[[Preview], None]
     refused: Callable[[Preview], Coroutine[None, None, str | None]]
     """Asked before the first detach; gives why nothing may be sent, or None."""
+    may_delete: Callable[[Preview], Coroutine[None, None, bool]]
+    """Asked before that whether what is empty in the end may be deleted, where the plan wants it."""
     tripped: Callable[[str], None]
     follow: Callable[[AsyncExitStack, Lane], None] = lambda *_: None
     """Told of every lane before it sends anything, with what is closed when its run ends."""
@@ -76,6 +80,7 @@ class Run:
 
     narrator: Narrator = field(init=False)
     stages: Detaching | Restoring = field(init=False)
+    cleaning: Cleaning = field(init=False)
 
     def __post_init__(self) -> None:
         self.narrator = Narrator(self.log, self.progress)
@@ -115,6 +120,9 @@ class Run:
     async def _engage(self, journal: Journal) -> Ending:
         async with AsyncExitStack() as stack:
             await self._open_lanes(stack)
+            how = {name: lane.spec.removing for name, lane in self.lanes.items()}
+            clearing = Clearing(self.ledger.history, self.run_id, how)
+            self.cleaning = Cleaning(journal, self.log, self.clock, clearing, self.rules.delete)
             attendant = Attendant(
                 lanes=self.lanes,
                 journal=journal,
@@ -154,12 +162,29 @@ class Run:
             self.preview(seen)
             if seen.blocks or self._interrupted():
                 return self._held_back()
-            if not self.options.dry_run:
-                if seen.to_send and (refused := await self.refused(seen)):
+            if self.options.dry_run:
+                await self.cleaning.leave_out(seen.unconfirmed, "dry_run")
+            else:
+                if refused := await self._refused(seen):
                     self.notes.append(f"nothing was sent: {refused}")
                     return self._held_back()
                 await self._send(journal, seen)
+                await self._clean_up()
         return self._ending("stopped" if any(lane.stopped for lane in self.lanes.values()) else "finished")
+
+    async def _refused(self, seen: Preview) -> str | None:
+        """Return why nothing may be sent; what may be deleted is recorded only when something may."""
+        may_delete = bool(seen.unconfirmed) and await self.may_delete(seen)
+        if self._interrupted():
+            return "it was interrupted"
+        to_delete = len(seen.removals) - (0 if may_delete else len(seen.unconfirmed))
+        if (seen.to_send or to_delete) and (refused := await self.refused(seen)):
+            return refused
+        if may_delete:
+            await self.cleaning.confirm(seen.unconfirmed)
+        else:
+            await self.cleaning.leave_out(seen.unconfirmed, "not_confirmed")
+        return None
 
     def _held_back(self) -> Ending:
         """Blocked, unless an earlier process has sent something already: then it is not before the first detach."""
@@ -214,6 +239,8 @@ class Run:
         seen = foresee(
             plan, lanes, tabs, findings, self.rules, goal=self.stages.goal, verify=self.options.verify, now=self.clock()
         )
+        removals, unconfirmed = await self.cleaning.ahead()
+        seen = replace(seen, removals=tuple(removals), unconfirmed=tuple(unconfirmed))
         self.notes += [*seen.blocks, *seen.warnings]
         self.narrator.prechecked(seen)
         return seen
@@ -276,6 +303,12 @@ class Run:
             self.notes.append(unverified)
             self.log.warning("verification.incomplete", account=lane.account, error=unverified)
         await journal.flush()
+
+    async def _clean_up(self) -> None:
+        """Delete what the plan wants deleted; nothing in a run that has stopped anywhere, or left anything open."""
+        if not any(lane.stopped for lane in self.lanes.values()) and await self.cleaning.may_begin():
+            self.progress.phase("deleting what is empty")
+            await self._each_lane(self.cleaning.run)
 
     async def _each_lane(self, work: Callable[[Lane], Coroutine[None, None, None]]) -> None:
         async def counted(lane: Lane) -> None:

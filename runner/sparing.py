@@ -65,6 +65,7 @@ class Sparing:
             if not ignored:
                 findings.warnings.append(f"guards.live_calls has no effect: {findings.calls}")
             return
+        tally, before = self.lane.channel.tally, self.lane.channel.tally.requests
         try:
             busy = await self.lane.spec.calls(reads, self.clock())
         except RequestError as error:
@@ -73,6 +74,7 @@ class Sparing:
             findings.calls = f"whether numbers are in a call is unknown: {error}"
             findings.warnings.append(findings.calls)
             return
+        findings.once += tally.requests - before
         found = _in_call(ahead, busy)
         self._tell(found, findings)
         if self.guards.live_calls == "skip":

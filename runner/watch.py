@@ -80,7 +80,7 @@ def _standing(ledger: Ledger, run_id: str, now: float) -> dict[str, Any]:
         ],
     }
     status = ("paused" if command == "pause" else "running") if live else report.status
-    return report.run | {"status": status} | facts
+    return report.run | {"status": status, "targets": report.targets} | facts
 
 
 def _totals(ledger: Ledger, run_id: str, totals: dict[str, int]) -> dict[str, int]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from runner import report
 from runner.model import Fault, State
-from runner.records import ItemRecord, LaneRecord, Pulse, RunRecord, Timeline
+from runner.records import ItemRecord, LaneRecord, Pulse, Removal, RunRecord, Timeline
 from runner.tally import Tally
 
 STARTED = 1_795_305_600.0
@@ -57,6 +57,7 @@ class Records:
     readings: int = 0
     pulses: list[Pulse] = field(default_factory=list)
     text: str | None = None
+    removals_: list[Removal] = field(default_factory=list)
 
     def run(self, run_id):
         assert run_id == self.run_.id
@@ -76,6 +77,9 @@ class Records:
 
     def counts(self, run_id):
         return dict(Counter((entry.state, entry.seen_attached) for entry in self.items_))
+
+    def removals(self, run_id):
+        return self.removals_
 
     def timeline(self, run_id, slots):
         return Timeline(STARTED, 1, 3, self.pulses)

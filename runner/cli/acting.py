@@ -13,7 +13,7 @@ import click
 from runner.cli.completing import places, rates, run_ids
 from runner.cli.options import AccountRate, Duration, PlaceValue, World, global_options
 from runner.cli.streams import give_up_stdout, whole_stdout
-from runner.errors import InputError
+from runner.errors import InputError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from runner.report import Report
     from runner.run import Run
     from runner.state import StateFolder
+
+
+_UNCOVERED = "wants its target deleted, which --yes does not cover; add --delete-targets, or --keep-targets to leave it"
 
 
 def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -64,6 +67,11 @@ _sending = _options(
     click.option("--no-verify", is_flag=True, help="Do not look again afterwards."),
 )
 _window = click.option("--wait", is_flag=True, help="Wait for the plan's window to open.")
+_deleting = click.option(
+    "--delete-targets/--keep-targets",
+    default=None,
+    help="Whether to do what `then: delete_target` asks for; --yes does not cover that.",
+)
 _output = _options(
     click.option("--reason", metavar="TEXT", help="Recorded in ledger, log and report."),
     click.option(
@@ -85,7 +93,7 @@ def check_command(world: World, /, plan: str, **given: Any) -> int:
 
 @click.command("run")
 @click.argument("plan", type=click.Path())
-@_options(_sending, click.option("--dry-run", is_flag=True, help="The same as check."))
+@_options(_sending, _deleting, click.option("--dry-run", is_flag=True, help="The same as check."))
 @_options(_selection, _pace, _rehearsal, _window, _output, global_options)
 @click.pass_obj
 def run_command(world: World, /, plan: str, **given: Any) -> int:
@@ -129,15 +137,17 @@ def rollback_command(world: World, /, run_id: str, **given: Any) -> int:
 @click.command("resume")
 @click.argument("run_id", required=False, shell_complete=run_ids("open"))
 @click.option("--retry-failed", is_flag=True, help="Also take up what ended failed or unknown.")
-@_options(_sending, _pace, _window, _output, global_options)
+@_options(_sending, _deleting, _pace, _window, _output, global_options)
 @click.pass_obj
 def resume_command(world: World, /, run_id: str | None, **given: Any) -> int:
     """Go on with an interrupted run (default: the newest unfinished one)."""
-    from runner.finding import find_resumable
+    from runner.finding import deletes, find_resumable
     from runner.operate import resume
 
     settings, state, options = world.settings(), world.state(), _options_of(given)
     record = find_resumable(state, run_id, retry_failed=options.retry_failed)
+    if _unsaid(given) and deletes(state, record.id):
+        raise InputError(f"run {record.id} {_UNCOVERED}")
     _check_terminal(given)
     return _report(world, given, lambda front: resume(record.id, settings, state, options, front))
 
@@ -159,6 +169,8 @@ def _act(world: World, given: dict[str, Any], path: str) -> int:
         if not rehearsal:
             raise
         plan = plans.load(path, None, default_guards=guards)  # a sandbox stands in for accounts that nobody configured
+    if _unsaid(given) and (wanted := [group for group in plan.groups if group.delete_target]):
+        raise InputError([Problem(group.place, f"the group {_UNCOVERED}") for group in wanted])
     for warning in plan.warnings:
         world.say(f"warning: {warning}")
     for other in other_runs(state, plan) if not options.dry_run and not rehearsal else ():
@@ -225,7 +237,7 @@ async def _minded(world: World, given: dict[str, Any], work: Callable[[Front], C
     from runner import progress
     from runner.cli.asking import Prompt, describe
     from runner.cli.signals import mind_signals
-    from runner.operate import Front, approve
+    from runner.operate import Front, approve, decline
 
     enabled = not given["no_progress"] and world.verbosity >= 0
     display = progress.choose(sys.stderr, enabled=enabled, color=world.color, clock=time.monotonic)
@@ -244,6 +256,7 @@ async def _minded(world: World, given: dict[str, Any], work: Callable[[Front], C
         console_level=world.log_level,
         progress=display,
         confirm=approve if given.get("yes") else prompt.ask,
+        may_delete={True: approve, False: decline, None: prompt.ask_to_delete}[given.get("delete_targets")],
         preview=lambda seen: describe(seen, world.say),
         started=started,
         telling=lambda cut_short: mind_signals(lambda _: cut_short(), unattended=unattended),
@@ -254,6 +267,11 @@ async def _minded(world: World, given: dict[str, Any], work: Callable[[Front], C
 def _check_terminal(given: dict[str, Any]) -> None:
     if not (given.get("dry_run") or given.get("yes") or sys.stdin.isatty()):
         raise InputError("nothing was sent: without a terminal to ask on, a run needs --yes")
+
+
+def _unsaid(given: dict[str, Any]) -> bool:
+    """Whether everything is confirmed beforehand, but not whether targets may be deleted."""
+    return bool(given.get("yes")) and not given.get("dry_run") and given.get("delete_targets") is None
 
 
 def _options_of(given: dict[str, Any]) -> Options:

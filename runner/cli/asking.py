@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from itertools import starmap
 from typing import TYPE_CHECKING
 
 import click
@@ -11,12 +12,14 @@ import click
 from runner.log import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from runner.preview import Preview
+    from runner.records import Removal
 
 _SHOWN = 12
 _MANY = 100
+_NAMED = 3
 
 
 def describe(seen: Preview, say: Callable[[str], None]) -> None:
@@ -39,10 +42,27 @@ def describe(seen: Preview, say: Callable[[str], None]) -> None:
     for lane in busy:
         if lane.calls:
             say(f"  {lane.account:<{name}}  {lane.calls}")
+    for account, things in _deleted(seen.removals).items():
+        say(f"  {account:<{name}}  then deletes {things}, if nothing is left there")
+
+
+def _deleted(removals: Iterable[Removal]) -> dict[str, str]:
+    """Return in words what would be deleted, by account."""
+    ids: dict[str, dict[str, list[str]]] = {}
+    for each in removals:
+        ids.setdefault(each.account, {}).setdefault(each.kind, []).append(each.thing)
+    return {account: " and ".join(starmap(_things, kinds.items())) for account, kinds in ids.items()}
+
+
+def _things(kind: str, ids: list[str]) -> str:
+    more = f" and {len(ids) - _NAMED:,} more" if ids[_NAMED:] else ""
+    return f"{kind}{'s' if ids[1:] else ''} {', '.join(ids[:_NAMED])}{more}"
 
 
 def _way_back(seen: Preview) -> str:
     """Say how many of the numbers to detach a rollback could put back."""
+    if seen.removals:
+        return "`teardown rollback` does not bring back what is deleted, and puts no number back on that."
     lost = sum(count for lane in seen.lanes for reversal, count in lane.reversals.items() if reversal.how == "none")
     if not lost:
         return "`teardown rollback` can put back what is detached."
@@ -69,6 +89,12 @@ class Prompt:
         if answer and answer != name:
             click.echo(f"{plain(answer)!r} is not the plan's name, {name}.", err=True)
         return answer == name
+
+    async def ask_to_delete(self, seen: Preview) -> bool:
+        """Return whether the answer is yes to deleting what nobody has confirmed yet."""
+        things = "; ".join(_deleted(seen.unconfirmed).values())
+        answer = await self._asked(f"Delete {plain(things)}, if nothing is left there? It cannot be undone. [y/N] ")
+        return answer.lower() in {"y", "yes"}
 
     async def _asked(self, question: str) -> str:
         loop = asyncio.get_running_loop()

@@ -95,6 +95,9 @@ class GroupFile(Strict):
     if_missing: Annotated[Literal["ok", "block"], choice("ok", "block")] = Field(
         default="block", description="Whether the target may be gone already."
     )
+    then: Annotated[Literal["delete_target"], choice("delete_target")] | None = Field(
+        default=None, description="delete_target: once nothing is left on it, delete the bridge, or the gateways."
+    )
     reattach: dict[str, Any] = Field(default={}, description="What a rollback needs and the provider does not show.")
 
 

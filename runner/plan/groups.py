@@ -80,6 +80,7 @@ class Groups:
             notes=listing.notes,
             if_missing=file.if_missing == "ok",
             reattach=file.reattach,
+            delete_target=file.then == "delete_target",
             place=self._page.place(_begin(node)),
             note=file.note,
         )

@@ -29,6 +29,8 @@ class Group:
     """What a rollback needs and the provider does not show."""
     place: str
     """Where the group stands, as ``file:line:column``."""
+    delete_target: bool = False
+    """Whether what its numbers were attached to is deleted once nothing is left on it."""
     note: str | None = None
     """The group's own note, on all of its numbers that have none."""
 

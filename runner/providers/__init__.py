@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from runner.config import Account
     from runner.model import Seen
     from runner.providers.calls import Busy
+    from runner.providers.removing import Removing
     from runner.transport import Reply
 
 __all__ = ["REATTACH", "Attacher", "Before", "Reattaching", "Reversal", "Surroundings", "given"]
@@ -75,6 +76,9 @@ class Http(Reads, Protocol):
     async def post(self, path: str, parse: Callable[[Reply], T], body: Mapping[str, Any]) -> T:
         """Post JSON to a path below the account's base URL."""
 
+    async def delete(self, path: str, parse: Callable[[Reply], T]) -> T:
+        """Delete what is at a path below the account's base URL."""
+
 
 class Reader(Protocol):
     """The looks; it has no way to change anything."""
@@ -122,6 +126,8 @@ class Spec:
     """Whether a survey sees all of a target anyway, so that a census costs nothing."""
     reattaching: Reattaching | None = None
     """How it puts numbers back; null where it cannot."""
+    removing: Removing | None = None
+    """How it deletes what numbers were attached to; null where it cannot."""
     calls: Callable[[Reads, float], Awaitable[Busy]] | None = None
     """Reads who is in a call, at a moment in seconds since the epoch; null where its API does not show that."""
 

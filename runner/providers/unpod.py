@@ -8,17 +8,18 @@ detail shows the secrets of its provider configuration, of which only the id is 
 from __future__ import annotations
 
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from runner.errors import Refused, UnexpectedAnswer
 from runner.model import Attached, Elsewhere, Gone
 from runner.paging import Page, read_all
 from runner.providers import NumberSeen, Reattaching, Reversal, Spec, TargetSeen, canonical, expect, given
+from runner.providers.removing import Removing, Thing
 from runner.sharing import Shared
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Container, Iterable, Mapping, Sequence
 
     from runner.config import Account
     from runner.model import Seen
@@ -30,12 +31,14 @@ _NUMBERS = "/telephony/numbers/"
 _PAGE_SIZE = 100
 _OK = 200
 _CREATED = 201
+_DELETED = 204
 _NOT_FOUND = 404
 _BUSINESS_ERROR = 206
 _CONFIG = "provider_config_id"
 _FREE_STATES = frozenset({"UNASSIGNED", "NOT_ASSIGNED", "CLOSED"})
 
 Row = dict[str, Any]
+T = TypeVar("T")
 
 
 class UnpodReader:
@@ -74,8 +77,25 @@ class UnpodReader:
 
     async def _attached(self, slug: str | None) -> dict[str, Row] | None:
         """Return the rows of the numbers attached to a bridge, or None when there is no such bridge."""
+        rows = await self._read(slug, partial(_rows, slug=slug))
+        if rows is None:
+            return None
+        attached = {number: row for number, row in rows if _is_attached(row)}
+        self._met.update(number for number, _ in rows if number not in attached)
+        return attached
+
+    async def left(self, thing: Thing, ours: Container[str]) -> list[str] | None:
+        """Return all that the bridge's detail shows, but for rows of ``ours`` that are attached no more."""
+        rows = await self._read(thing.id, partial(_all_rows, slug=thing.id))
+        if rows is None:
+            return None
+        named = [(canonical(number) or number, row) for number, row in rows]
+        return [number for number, row in named if number not in ours or _is_attached(row)]
+
+    async def _read(self, slug: str | None, parse: Callable[[Reply], T]) -> T | None:
+        """Return what ``parse`` makes of the bridge's detail, or None when there is no such bridge."""
         try:
-            rows = await self._reads.get(_path(slug), partial(_rows, slug=slug))
+            return await self._reads.get(_path(slug), parse)
         except Refused as error:
             if error.status != _NOT_FOUND:
                 raise
@@ -83,9 +103,6 @@ class UnpodReader:
             if slug in {each async for rows in self._bridges() for each in rows}:
                 raise UnexpectedAnswer(f"bridge {slug} is listed, but its detail is not found", status=404) from error
             return None
-        attached = {number: row for number, row in rows if _is_attached(row)}
-        self._met.update(number for number, _ in rows if number not in attached)
-        return attached
 
     def _bridges(self) -> AsyncIterator[dict[str, Row]]:
         async def fetch(number: int) -> Page:
@@ -122,7 +139,7 @@ class UnpodReader:
 
 
 class Unpod(UnpodReader):
-    """Looks, detaches, and puts back."""
+    """Looks, detaches, puts back, and deletes bridges."""
 
     def __init__(self, http: Http) -> None:
         super().__init__(http)
@@ -141,6 +158,10 @@ class Unpod(UnpodReader):
         status, data = await self._http.post(path, _made, body)
         _agree(data, before["bridge"], number)
         return status
+
+    async def remove(self, thing: Thing) -> None:
+        """DELETE the bridge; success is a 204 without a body."""
+        await self._http.delete(_path(thing.id), _deleted)
 
 
 def _agree(data: Row, target: str | None, number: str) -> None:
@@ -172,12 +193,27 @@ def _made(reply: Reply) -> tuple[int, Row]:
     return reply.status, _data(reply, dict, (_OK, _CREATED))
 
 
-def _rows(reply: Reply, slug: str | None) -> list[tuple[str, Row]]:
+def _all_rows(reply: Reply, slug: str | None) -> list[tuple[str, Row]]:
+    """Return every row by what it calls its number, whether or not that is one."""
     data = _data(reply, dict)
     if data.get("slug", slug) != slug:
         raise UnexpectedAnswer(f"the answer is about another bridge than {slug}", code="bad_answer")
-    rows = expect(data, list, "numbers")
-    return [(number, row) for row in rows if (number := _number(row))]
+    return [(expect(row, str, "number"), row) for row in expect(data, list, "numbers")]
+
+
+def _rows(reply: Reply, slug: str | None) -> list[tuple[str, Row]]:
+    return [(number, row) for _, row in _all_rows(reply, slug) if (number := _number(row))]
+
+
+def _deleted(reply: Reply) -> None:
+    if reply.status == _BUSINESS_ERROR:
+        raise Refused(reply.message or "HTTP 206", status=reply.status)
+    if reply.status != _DELETED:
+        raise UnexpectedAnswer(f"HTTP {reply.status} is no documented answer", status=reply.status)
+
+
+def _named(target: str | None, _before: Before | None) -> Iterable[Thing]:
+    return (Thing("bridge", target),) if target else ()
 
 
 def _bridge_page(reply: Reply) -> Page:
@@ -266,10 +302,11 @@ SPEC = Spec(
     title="Unpod voice bridges",
     target_key="bridge",
     root="/api/v2/platform",
-    abilities=("check", "detach", "verify", "rollback"),
+    abilities=("check", "detach", "verify", "rollback", "clean up"),
     reader=UnpodReader,
     detacher=Unpod,
     authorize=_authorize,
     counts=True,
     reattaching=Reattaching(Unpod, _reversal, _elsewhere, frozenset({_CONFIG})),
+    removing=Removing(Unpod, _named),
 )

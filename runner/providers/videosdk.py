@@ -15,7 +15,17 @@ from runner.model import Attached, Elsewhere, Gone
 from runner.paging import Page, read_all
 from runner.providers import NumberSeen, Reattaching, Spec, TargetSeen, canonical, expect
 from runner.providers.videosdk_calls import read_calls
-from runner.providers.videosdk_gateways import KEYS, bundle, elsewhere, read_inventory, reversal, settings, wanted_pair
+from runner.providers.videosdk_gateways import (
+    KEYS,
+    bundle,
+    elsewhere,
+    gateway_page,
+    read_inventory,
+    reversal,
+    settings,
+    wanted_pair,
+)
+from runner.providers.videosdk_removing import removing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping, Sequence
@@ -83,6 +93,17 @@ class VideoSDKReader:
             if number in (await self._page(1, search=number)).rows:
                 raise UnexpectedAnswer(f"{number} is listed, but not found by itself", status=404) from error
             return Gone("unknown_to_account")
+
+    async def members(self) -> AsyncIterator[tuple[str, str]]:
+        """Yield every gateway id with a number that hangs on it; UnexpectedAnswer when one of them has no id."""
+        async for rows in self._list():
+            for number, row in rows.items():
+                for value in (row.get("inbound"), row.get("outbound")):
+                    gateway = _gateway_id(value)
+                    if gateway:
+                        yield gateway, number
+                    elif value is not None:
+                        raise UnexpectedAnswer(f"{number} hangs on a gateway without an id", code="bad_answer")
 
     async def _total(self) -> int:
         """Return how many numbers the account has, 0 where the provider does not say."""
@@ -188,11 +209,12 @@ SPEC = Spec(
     title="VideoSDK SIP gateways",
     target_key="gateway",
     root="/v2/sip",
-    abilities=("check", "detach", "verify", "rollback"),
+    abilities=("check", "detach", "verify", "rollback", "clean up"),
     reader=VideoSDKReader,
     detacher=VideoSDK,
     authorize=_authorize,
     everywhere=True,
     reattaching=Reattaching(VideoSDK, reversal, elsewhere, KEYS, bundle, read_inventory),
+    removing=removing(lambda reads: VideoSDKReader(reads).members(), gateway_page),
     calls=read_calls,
 )

@@ -96,7 +96,7 @@ async def read_inventory(reads: Reads) -> Inventory:
 
 async def _listing(reads: Reads, path: str, what: str) -> dict[str, Row] | None:
     async def fetch(number: int) -> Page:
-        return await reads.get(path, _page, {"page": number, "perPage": _PAGE_SIZE})
+        return await reads.get(path, gateway_page, {"page": number, "perPage": _PAGE_SIZE})
 
     try:
         return {key: row async for rows in read_all(fetch, what=what) for key, row in rows.items()}
@@ -104,7 +104,8 @@ async def _listing(reads: Reads, path: str, what: str) -> dict[str, Row] | None:
         return None
 
 
-def _page(reply: Reply) -> Page:
+def gateway_page(reply: Reply) -> Page:
+    """Return a page of gateways or rules by their ids."""
     body = reply.body
     rows = body if isinstance(body, list) else expect(body, list, "data")
     info = body.get("pageInfo") or body.get("pagination") if isinstance(body, dict) else None

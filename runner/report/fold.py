@@ -14,9 +14,9 @@ from runner.log import stamp
 from runner.model import Fault, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
-    from runner.records import ItemRecord, LaneRecord, RunRecord, Timeline
+    from runner.records import ItemRecord, LaneRecord, Removal, RunRecord, Timeline
 
 Row = dict[str, Any]
 Totals = dict[str, int]
@@ -55,6 +55,10 @@ class Source(Protocol):
         """Return how many items stand at (state, whether the newest pre-check saw them attached)."""
         ...
 
+    def removals(self, run_id: str) -> list[Removal]:
+        """Return what it was to delete, and what became of that."""
+        ...
+
     def timeline(self, run_id: str, slots: int) -> Timeline:
         """Return what the run sent when, in so many slots."""
         ...
@@ -70,12 +74,13 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of a run; ``run``, ``totals`` and ``lanes`` have the shapes of ``teardown.report/1``."""
+    """What became of a run; ``run``, ``totals``, ``lanes`` and ``targets`` have the shapes of ``teardown.report/1``."""
 
     run: dict[str, Any]
     totals: Totals
     lanes: list[dict[str, Any]]
     source: Source = field(repr=False, compare=False)
+    targets: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def status(self) -> str:
@@ -114,11 +119,13 @@ def fold(source: Source, run_id: str) -> Report:
     """Fold what ``source`` holds of the run into its report; ReportError when the counts do not add up to the plan."""
     run, lanes = source.run(run_id), source.lanes(run_id)
     totals = _totals(run, sum(lane.planned for lane in lanes), source.counts(run_id))
-    status, exit_code = verdict(run, totals)
-    return Report(_run(run, status, exit_code), totals, [_lane(lane) for lane in lanes], source)
+    removals = source.removals(run_id)
+    status, exit_code = verdict(run, totals, removals)
+    lines = [_lane(lane) for lane in lanes]
+    return Report(_run(run, status, exit_code), totals, lines, source, [_target(each) for each in removals])
 
 
-def verdict(run: RunRecord, totals: Totals) -> tuple[str, int | None]:
+def verdict(run: RunRecord, totals: Totals, removals: Collection[Removal] = ()) -> tuple[str, int | None]:
     """Status and exit code, from the report alone; the first line that fits decides.
 
     ============================================  ===========  ============
@@ -134,9 +141,12 @@ def verdict(run: RunRecord, totals: Totals) -> tuple[str, int | None]:
     ============================================  ===========  ============
 
     So a signal that came when everything was settled anyway counts as finished. A dry run that was stopped half-way
-    is interrupted or aborted like any other; one that finished is ``dry_run`` whatever it saw.
+    is interrupted or aborted like any other; one that finished is ``dry_run`` whatever it saw. A target that is to be
+    deleted counts as pending while that is not decided, and as unknown or failed when it could not be done; one that
+    is kept by a rule counts as nothing.
     """
-    pending, troubled = totals["pending"], totals["failed"] + totals["unknown"]
+    pending = totals["pending"] + sum(each.open for each in removals)
+    troubled = totals["failed"] + totals["unknown"] + sum(each.troubled for each in removals)
     if run.ending is None:
         return "interrupted", None
     if run.ending == "blocked":
@@ -235,6 +245,28 @@ def _row(item: ItemRecord, would: str | None) -> Row:
         "attempts": item.attempts,
         "finished_at": _stamp(item.finished_at),
         "before": item.before,
+        "error": _error(fault) if fault else None,
+    }
+
+
+def _target(removal: Removal) -> dict[str, Any]:
+    """Return what became of something to delete; what is not decided is kept so far, or in doubt."""
+    outcome, reason, fault = str(removal.state), removal.reason, removal.fault
+    if removal.state == "planned":
+        outcome, reason = "kept", "run_not_finished"
+    elif removal.state == "in_flight":
+        outcome, reason, fault = "unknown", None, _NO_ANSWER
+    return {
+        "account": removal.account,
+        "provider": removal.provider,
+        "kind": removal.kind,
+        "target": removal.thing,
+        "outcome": outcome,
+        "confirmed_by": removal.confirmed_by,
+        "reason": reason,
+        "note": removal.note,
+        "attempts": removal.attempts,
+        "finished_at": _stamp(removal.finished_at),
         "error": _error(fault) if fault else None,
     }
 

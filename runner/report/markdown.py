@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.log import plain
 from runner.report.fold import TROUBLED
-from runner.report.words import counted, next_command, rollback_command, verdict_sentence, where, why
+from runner.report.words import counted, next_command, rollback_command, verdict_sentence, where, why, why_kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -46,6 +46,7 @@ class Markdown:
             "\n".join(f"- {_cell(note)}" for note in _notes(report)),
             _table(names, [counts]),
             _next(report),
+            _headed("Targets", _targets(report), len(report.targets)),
             _headed("Failed and unknown", _rows(self._troubled), troubled),
             _folded("Pending", _rows(self._pending), totals["pending"]),
             _folded("Lanes", _lanes(report), len(report.lanes)),
@@ -81,6 +82,12 @@ def _lanes(report: Report) -> str:
     head = ["account", "provider", "numbers", "requests", "retries", "throttled", "rate /s", "limit /s", "p95 ms"]
     keys = ("account", "provider", "planned", "requests", "retries", "throttled", "achieved_rate", "rate")
     return _table(head, [[*(lane[key] for key in keys), lane["latency_ms"]["p95"]] for lane in report.lanes])
+
+
+def _targets(report: Report) -> str:
+    keys = ("account", "kind", "target", "outcome")
+    rows = [[*(each[key] for key in keys), why_kept(each)] for each in report.targets[:_SHOWN]]
+    return _table([*keys, "why"], rows)
 
 
 def _rows(rows: list[Row]) -> str:

@@ -13,7 +13,7 @@ from runner.report.charts import charts
 from runner.report.facts import guards, plan, run
 from runner.report.fold import TROUBLED
 from runner.report.markup import filled, joined, own, section, some, table
-from runner.report.words import counted, next_command, rollback_command, verdict_sentence
+from runner.report.words import counted, next_command, rollback_command, verdict_sentence, why_kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,7 @@ Trouble = tuple[str, str, str, str, str, list[str]]
 """Account, target, outcome, how that is known, why, and the numbers that it happened to."""
 
 _ICONS = {"succeeded": "✔", "failed": "✖", "aborted": "✖", "blocked": "⊘", "interrupted": "‖", "dry_run": "○"}
+_TARGETS = 200
 _LANE = ("account", "provider", "planned", "requests", "retries", "throttled", "achieved_rate", "rate")
 _LANE_HEADS = (*_LANE[:6], "achieved /s", "limit /s", "p50 ms", "p95 ms", "max ms")
 
@@ -71,6 +72,7 @@ class Page:
             **self._assets,
             words=own(words),
             troubled=_troubled(report, troubles),
+            targets=_targets(report),
             speed=section("speed", "Over time", charts(report)),
             lanes=_lanes(report),
             left_out=some("<p>{:,} more, for which nothing is left to be done, are only in report.json.</p>", missing),
@@ -145,6 +147,18 @@ def _troubled(report: Report, troubles: list[Trouble]) -> Markup:
         "Failed and unknown",
         table("What went wrong, and where", ["where", "outcome", "why", "how many", "numbers"], rows),
         some("<p>{:,} more are in the table of numbers.</p>", missing),
+    )
+
+
+def _targets(report: Report) -> Markup:
+    keys = ("account", "kind", "target", "outcome")
+    rows = [(*(each[key] for key in keys), why_kept(each)) for each in report.targets[:_TARGETS]]
+    missing = len(report.targets) - len(rows)
+    return section(
+        "targets",
+        "Targets",
+        table("What was to be deleted, and what became of it", [*keys, "why"], rows),
+        some("<p>{:,} more are only in report.json.</p>", missing),
     )
 
 

@@ -57,6 +57,7 @@ class Json:
     def __init__(self, report: Report, stream: TextIO) -> None:
         self._stream, self._separator = stream, "\n"
         head = {"schema": SCHEMA, "run": report.run, "totals": report.totals, "lanes": report.lanes}
+        head |= {"targets": report.targets}
         parts = [f'"{key}":{_encode(value)}' for key, value in head.items()]
         stream.write("{" + ",\n".join([*parts, '"numbers":[']))
 

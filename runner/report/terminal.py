@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from runner.log import plain
 from runner.report.fold import TROUBLED
-from runner.report.words import counted, next_command, troubled, verdict_sentence, where, why
+from runner.report.words import counted, fate, next_command, troubled, verdict_sentence, where, why
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from runner.report.fold import Report
 
-_LANES, _TROUBLES = 4, 4
+_LANES, _TROUBLES, _TARGETS = 4, 4, 4
 _NOTES_ALONE, _NOTES_BESIDE_TROUBLES = 10, 3
 _STYLES = {"succeeded": "bold green", "dry_run": "bold", "interrupted": "bold yellow"}
 
@@ -47,6 +47,8 @@ def _told(report: Report) -> Iterator[tuple[str, str]]:
     yield "  " + ", ".join(f"{count:,} {outcome}" for outcome, count in counted(report)), ""
     for line in _some(_aligned(_lanes(report)), _LANES, "accounts"):
         yield f"  {line}", "dim"
+    for line in _some(map(fate, report.targets), _TARGETS, "targets"):
+        yield plain(f"  {line}"), ""
     yield from trouble
 
 

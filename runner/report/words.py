@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from runner.goal import goal_of
@@ -19,6 +20,14 @@ _REASONS = {
     "attached_elsewhere": "it is attached elsewhere",
     "excluded": "it was excluded on the command line",
     "in_call": "it was in a call",
+}
+_KEPT = {
+    "dry_run": "this was a dry run",
+    "not_confirmed": "nobody confirmed that it may be deleted",
+    "not_verified": "its numbers were not all seen gone",
+    "not_all_gone": "not all of its numbers are gone",
+    "not_empty": "something is left on it",
+    "run_not_finished": "the run did not come so far",
 }
 
 
@@ -87,7 +96,29 @@ def _numbers(count: int) -> str:
 
 def _trouble(report: Report) -> str:
     parts = {goal_of(report.run["rollback_of"]).undone: report.totals["failed"], "unknown": report.totals["unknown"]}
+    undecided = Counter(_undone(target) for target in report.targets)
+    parts |= {f"target{'s' * (count > 1)} {what}": count for what, count in undecided.items() if what}
     return ", ".join(f"{count:,} {what}" for what, count in parts.items() if count)
+
+
+def _undone(target: Row) -> str | None:
+    """Return what a target is that should have been deleted and was not; None where all is as it should be."""
+    if target["outcome"] == "unknown":
+        return "of which nobody knows whether it is deleted"
+    if target["error"] or target["reason"] == "run_not_finished":
+        return "not deleted"
+    return None
+
+
+def fate(target: Row) -> str:
+    """Return what became of something to delete, with the reason where there is one."""
+    what = f"{target['outcome'].replace('_', ' ')} {target['kind']} {target['target']} of {target['account']}"
+    return ": ".join(filter(None, [what, why_kept(target)]))
+
+
+def why_kept(target: Row) -> str:
+    """Return why it ended so, empty where it was deleted."""
+    return str((target["error"] or {}).get("message") or target["note"] or _KEPT.get(target["reason"], ""))
 
 
 def _and_trouble(report: Report) -> str:

@@ -72,7 +72,7 @@ class Edge:
             refusal = self._refusal(api, request, entry)
             if refusal:
                 return self._send(api, entry, refusal)
-            fault = self.faults.draw(entry.kind, entry.number, request.path)
+            fault = self.faults.draw(entry.kind, entry.number or entry.target, request.path)
             return await self._serve(request, api, entry, fault, lambda: route.answer(call))
 
         return handle
@@ -90,6 +90,8 @@ class Edge:
         number = numbers[0] if numbers else None
         where = None if route.kind == "attach" else target
         attached = any(self.world.attached(api.name, where, each) for each in numbers) if numbers else None
+        if route.kind == "delete":
+            attached = self.world.holds(api.name, target)
         now, body = self.world.habits.clock(), dict(call.body)
         entry = Request(
             now, request.method, request.raw_path, api.name, route.kind, target, number, attached, body, numbers
@@ -127,6 +129,8 @@ class Edge:
                 return self._cut(request)
             case "lost" | "reset":
                 return self._cut(request, reset=fault.kind.effect == "reset")
+            case "truncated" if not answer.body:
+                return self._cut(request)
             case "truncated":
                 return await effects.send_half(request, answer)
         return self._send(api, entry, effects.dress(answer, fault, api))

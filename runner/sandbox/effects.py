@@ -46,7 +46,7 @@ def _misdirected(answer: Answer, _fault: Fault, _api: Api) -> Answer:
         return Answer(answer.status, {**body, "phoneNumbers": ["+12125550199"]})
     if "phoneNumber" in body:
         return Answer(answer.status, {**body, "phoneNumber": {**body["phoneNumber"], "e164": "+12125550199"}})
-    if answer.status == web.HTTPOk.status_code:
+    if answer.status == web.HTTPOk.status_code and "data" in body:
         return Answer(answer.status, {**body, "data": {**body["data"], "bridge_slug": "quite-another-bridge"}})
     return answer
 

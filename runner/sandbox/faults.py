@@ -84,11 +84,12 @@ KINDS: Mapping[str, Kind] = {
 _BEFALLS: Mapping[RequestKind, tuple[Scope, ...]] = {
     "detach": ("change", "any"),
     "attach": ("change", "attach", "any"),
+    "delete": ("change", "any"),
     "read": ("read", "any"),
     "other": ("any",),
 }
 """Which faults can befall a request."""
-_CHANGES = ("detach", "attach")
+_CHANGES = ("detach", "attach", "delete")
 _SETTINGS = ("lag", "revoke_after")
 _SECONDS: Mapping[str, float | None] = {"slow": 1.0, "http_429": 1.0, "http_503": None}
 
@@ -151,7 +152,7 @@ class Faults:
     def script(self, number: str, faults: Iterable[str]) -> None:
         """Let these befall the next requests that detach or attach ``number``, in order; ``ok`` is none at all.
 
-        An attach that names several numbers is known by its first.
+        An attach that names several numbers is known by its first, a delete by what it deletes.
         """
         self._scripts[number] = deque(_scripted(faults, "attach"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-RequestKind = Literal["detach", "attach", "read", "other"]
+RequestKind = Literal["detach", "attach", "delete", "read", "other"]
 
 
 @dataclass(slots=True)
@@ -13,8 +13,9 @@ class Request:
     """One request as it arrived and what became of it; ``at`` is in seconds of the world's clock.
 
     ``attached`` says whether ``number`` was attached to ``target`` at that moment (null where none is named); of an
-    attach whether any of its ``numbers`` was attached to anything. ``status`` is null when no whole answer was sent,
-    ``fault`` names what was done to it on purpose, and ``worked`` is true when it changed something.
+    attach whether any of its ``numbers`` was attached to anything, of a delete whether anything was on ``target``.
+    ``status`` is null when no whole answer was sent, ``fault`` names what was done to it on purpose, and ``worked`` is
+    true when it changed something.
     """
 
     at: float

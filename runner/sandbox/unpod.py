@@ -35,6 +35,7 @@ class UnpodApi:
             Route("POST", _BRIDGES + "{target}/connect-provider/", "attach", self.connect),
             Route("GET", _BRIDGES, "read", self.list_bridges),
             Route("GET", _BRIDGES + "{target}/", "read", self.get_bridge),
+            Route("DELETE", _BRIDGES + "{target}/", "delete", self.delete_bridge),
             Route("GET", f"{_ROOT}/telephony/numbers/", "read", self.list_numbers),
             Route("GET", f"{_ROOT}/telephony/providers-configurations/", "read", self.list_configurations),
             Route("GET", f"{_ROOT}/telephony/providers-configurations/{{id}}/", "read", self.get_configuration),
@@ -118,6 +119,11 @@ class UnpodApi:
             return _NO_BRIDGE
         data = {"id": bridge.id, "name": bridge.name, "slug": bridge.slug, "numbers": self._shown(bridge)}
         return Answer(200, _success("Bridge fetched successfully.", data))
+
+    def delete_bridge(self, call: Call) -> Answer:
+        """Delete a bridge, whatever is on it: its numbers become unassigned."""
+        bridge = self._bridge(call)
+        return Answer(204, b"", lambda: self.organisation.remove_bridge(bridge.slug)) if bridge else _NO_BRIDGE
 
     def list_numbers(self, call: Call) -> Answer:
         """Give the unassigned numbers, and with ``include_assigned`` the others too, each with its state."""

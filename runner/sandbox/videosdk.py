@@ -46,11 +46,12 @@ class VideoSdkApi:
             Route("GET", f"{_ROOT}/call", "read", self.list_calls),
         )
 
-    def _gateway_routes(self, direction: Direction) -> tuple[Route, Route]:
+    def _gateway_routes(self, direction: Direction) -> tuple[Route, Route, Route]:
         path = f"{_ROOT}/{direction}-gateways"
         return (
             Route("GET", path, "read", lambda call: self.list_gateways(direction, call)),
             Route("GET", path + "/{target}", "read", lambda call: self.get_gateway(direction, call)),
+            Route("DELETE", path + "/{target}", "delete", lambda call: self.delete_gateway(direction, call)),
         )
 
     def denies(self, headers: Mapping[str, str]) -> Answer | None:
@@ -153,6 +154,14 @@ class VideoSdkApi:
         if row is None:
             return _message(404, "Gateway not found")
         return Answer(200, {**row, "numbers": self.account.numbers_by_gateway().get(row["id"], [])})
+
+    def delete_gateway(self, direction: Direction, call: Call) -> Answer:
+        """Delete a gateway, whatever hangs on it."""
+        gateway = call.path["target"]
+        if gateway not in self.account.gateways[direction]:
+            return _message(404, "Gateway not found")
+        done = {"message": "Gateway deleted successfully"}
+        return Answer(200, done, lambda: self.account.remove_gateway(gateway))
 
     def list_rules(self, call: Call) -> Answer:
         """Give a page of the routing rules, narrowed by ``type`` and ``search`` (name or numbers)."""

@@ -95,6 +95,13 @@ class World:
         phone = self.videosdk.phones.get(number)
         return phone is not None and (target in (phone.inbound, phone.outbound) if target else phone.attached)
 
+    def holds(self, provider: str, target: str | None) -> bool:
+        """Whether any number is truly attached to ``target``."""
+        if provider == "unpod":
+            bridge = self.unpod.bridges.get(target or "")
+            return bridge is not None and any(map(is_attached, bridge.rows.values()))
+        return any(target in (phone.inbound, phone.outbound) for phone in self.videosdk.phones.values())
+
     def attach(self, provider: str, target: str | None, number: str) -> None:
         """Attach ``number`` behind the client's back, making the target where it is missing."""
         if provider == "unpod":

@@ -220,10 +220,10 @@ class Bench:
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         return subprocess.Popen(command, **pipes | options)
 
-    def struck(self, number, nth, *args):
-        """Run the real command to its end; the signal ``number`` reaches it with its ``nth`` detach request."""
+    def struck(self, number, nth, *args, kind="detach"):
+        """Run the real command to its end; the signal ``number`` reaches it with its ``nth`` request of a ``kind``."""
         started = []
-        self.at_detach(nth, lambda: started[0].send_signal(number))
+        self.at_detach(nth, lambda: started[0].send_signal(number), kind)
         started.append(self.start(*args))
         return finish(started[0])
 

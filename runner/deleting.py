@@ -1,0 +1,110 @@
+"""Deleting one bridge or gateway: look, mark, send, and settle by a look what the answer leaves open."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from runner.decide import Finish, Halt, Looked, Send, Sent, decide, wind_up
+from runner.errors import RequestError
+from runner.execute import stop_for
+from runner.model import Attached, Detached, Failed, Fault, Gone, Unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Container
+
+    from runner.decide import Case, Evidence, Step
+    from runner.lanes import Lane
+    from runner.model import Outcome
+    from runner.providers.removing import Remover, Thing
+    from runner.records import KeptReason
+
+_THERE = Looked(Attached({}))
+_GONE = Looked(Gone("target_gone"))
+_STILL_THERE = Fault("still_there", "the provider confirmed that it was deleted, but a look shows it")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """It stays, because of ``reason``; ``left`` is what is on it."""
+
+    reason: KeptReason
+    left: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Deletion:
+    """One thing; rows of the numbers ``ours`` count for nothing, ``forbidden`` says why it may not be deleted at all.
+
+    ``mark`` returns when the mark is on the disk; ``sent`` counts the requests to delete it.
+    """
+
+    lane: Lane
+    remover: Remover
+    thing: Thing
+    ours: Container[str]
+    forbidden: KeptReason | None
+    mark: Callable[[], Awaitable[None]]
+    sent: int = 0
+
+    async def run(self, case: Case) -> Outcome | Kept:
+        """Return what became of it, in the words for numbers: gone is detached. Each request follows a look."""
+        waited = False
+        evidence: Evidence | Kept
+        while True:
+            evidence = await self._look()
+            if isinstance(evidence, Kept):
+                return evidence
+            case, step = self._next(case, evidence)
+            if isinstance(step, Send) and (waited or not step.after):
+                waited, evidence = False, await self._send()
+                case, step = self._next(case, evidence)
+            else:
+                waited = isinstance(step, Send)
+            if isinstance(step, Halt):
+                self.lane.stop(stop_for(step.error))
+            if isinstance(step, Finish | Halt):
+                return await self._seen_gone() if step.outcome == Detached("response") else step.outcome
+            await self.lane.wait_before(step, evidence.error)
+
+    def _next(self, case: Case, evidence: Evidence) -> tuple[Case, Step]:
+        lane = self.lane
+        away = lane.channel.away and not lane.stopped
+        case, step = decide(case, evidence, lane.policy, roll=lane.roll(), away=away)
+        lane.mind_silence()
+        return case, wind_up(case, step) if lane.stopped else step
+
+    async def _look(self) -> Looked | Kept:
+        try:
+            left = await self.remover.left(self.thing, self.ours)
+        except RequestError as error:
+            return Looked(error)
+        if left is None:
+            return _GONE
+        if left or self.forbidden:
+            return Kept(self.forbidden or "not_empty", left)
+        return _THERE
+
+    async def _send(self) -> Sent:
+        await self.mark()
+        self.sent += 1
+        try:
+            await self.remover.remove(self.thing)
+        except RequestError as error:
+            return Sent(error)
+        return Sent()
+
+    async def _seen_gone(self) -> Outcome:
+        """Look after the documented success: what a look shows for as long as patience lasts is there."""
+        lane = self.lane
+        for looks in itertools.count(1):
+            evidence = await self._look()
+            if evidence is _GONE or (isinstance(evidence, Looked) and evidence.error):
+                return Detached("response")
+            if lane.stopped:
+                return Unknown(_STILL_THERE)
+            if looks >= lane.policy.max_attempts:
+                return Failed(_STILL_THERE)
+            await lane.wait(lane.policy.backoff(looks, (1 + lane.roll()) / 2), "a deleted target still shows")
+        raise AssertionError
