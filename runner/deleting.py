@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from runner.records import KeptReason
 
 _THERE = Looked(Attached({}))
-_GONE = Looked(Gone("target_gone"))
+_GONE = Looked(Gone())
 _STILL_THERE = Fault("still_there", "the provider confirmed that it was deleted, but a look shows it")
 
 
@@ -96,15 +95,16 @@ class Deletion:
         return Sent()
 
     async def _seen_gone(self) -> Outcome:
-        """Look after the documented success: what a look shows for as long as patience lasts is there."""
-        lane = self.lane
-        for looks in itertools.count(1):
-            evidence = await self._look()
-            if evidence is _GONE or (isinstance(evidence, Looked) and evidence.error):
-                return Detached("response")
-            if lane.stopped:
-                return Unknown(_STILL_THERE)
-            if looks >= lane.policy.max_attempts:
-                return Failed(_STILL_THERE)
+        """Look after the documented success: what looks show for as long as patience lasts is there.
+
+        Where no look comes back, the success stands.
+        """
+        lane, looks = self.lane, 1
+        while (evidence := await self._look()) is not _GONE:
+            if lane.stopped or looks >= lane.policy.max_attempts:
+                unseen = isinstance(evidence, Looked) and evidence.error
+                there = Unknown(_STILL_THERE) if lane.stopped else Failed(_STILL_THERE)
+                return Detached("response") if unseen else there
             await lane.wait(lane.policy.backoff(looks, (1 + lane.roll()) / 2), "a deleted target still shows")
-        raise AssertionError
+            looks += 1
+        return Detached("response")

@@ -237,6 +237,8 @@ GIVEN = {
     "troubled": True,
     "slots": 10,
     "most": 10,
+    "after": 0,
+    "upto": 1 << 62,
 }
 """An argument of every name that a read takes."""
 

@@ -50,10 +50,11 @@ from runner.model import (
     Unknown,
 )
 from runner.precheck import settled_by
-from runner.records import Lease, NewTarget, Settled
+from runner.records import Lease, NewTarget, Removal, Settled
 from runner.tally import Tally
 
 REFUSED = Fault("refused", "HTTP 400: no provider is linked to this number", 400)
+BRIDGE = Removal(ACCOUNT, "unpod", "bridge", "sales")
 RETURNS = (State.REATTACHED, State.ALREADY_ATTACHED)
 PAIRS = list(itertools.product(State, State))
 FORBIDDEN = [(old, new) for old, new in PAIRS if old is not new and (old, new) not in STEPS]
@@ -429,6 +430,84 @@ def test_a_ledger_of_the_first_version_learns_the_steps_of_a_rollback(path):
         assert states(ledger) == [State.PLANNED] * 2
         lead(ledger, 1 << SHIFT, State.REATTACHED)
         assert states(ledger) == [State.REATTACHED, State.PLANNED]
+
+
+def test_an_older_ledger_learns_what_is_to_be_deleted(path):
+    """What was written by the version before is read as ever, and can hold things to delete."""
+    with closing(Ledger(path)) as ledger, raw(ledger) as db:
+        begin(ledger, group(1))
+        db.execute("DROP TABLE removal")
+        db.execute("PRAGMA user_version = 2")
+    with closing(Ledger(path)) as ledger:
+        ledger.plan_removals("run-1", [BRIDGE])
+        assert ledger.history.removals("run-1") == [BRIDGE]
+
+
+def test_nothing_is_marked_for_deletion_while_a_number_is_open(ledger):
+    """The storage itself refuses that, for any number of the run; those of other runs do not matter."""
+    first, second = begin(ledger, group(2))
+    begin(ledger, group(1), run="run-2")
+    ledger.plan_removals("run-1", [BRIDGE])
+    lead(ledger, first, State.DETACHED)
+    with pytest.raises(StepRefused, match="while a number of the run is open"):
+        ledger.mark_removal("run-1", BRIDGE)
+    lead(ledger, second, State.IN_FLIGHT)
+    with pytest.raises(StepRefused, match="while a number of the run is open"):
+        ledger.mark_removal("run-1", BRIDGE)
+    settle(ledger, second, Failed(FAULT))
+    ledger.mark_removal("run-1", BRIDGE)
+    assert ledger.history.removals("run-1") == [BRIDGE._replace(state="in_flight", attempts=1)]
+
+
+def test_only_what_was_marked_can_be_deleted_and_that_is_final(ledger):
+    """No deletion is recorded that was not on the disk before it was sent, and none is taken back."""
+    (item,) = begin(ledger, group(1))
+    lead(ledger, item, State.DETACHED)
+    ledger.plan_removals("run-1", [BRIDGE])
+    deleted = BRIDGE._replace(state="deleted", confirmed_by="response", attempts=1, finished_at=5.0)
+    with pytest.raises(StepRefused, match="only what was marked"):
+        ledger.settle_removal("run-1", deleted)
+    ledger.mark_removal("run-1", BRIDGE)
+    ledger.settle_removal("run-1", deleted)
+    with pytest.raises(StepRefused, match="that is final"):
+        ledger.mark_removal("run-1", BRIDGE)
+    assert ledger.history.removals("run-1") == [deleted]
+    with pytest.raises(StepRefused, match="begins as planned"):
+        ledger.plan_removals("run-1", [deleted._replace(thing="another")])
+
+
+def test_a_decision_is_not_made_twice(ledger):
+    """What was kept may be confirmed later; what was confirmed is not planned again."""
+    begin(ledger, group(1))
+    ledger.plan_removals("run-1", [BRIDGE._replace(state="kept", reason="not_confirmed")])
+    assert not ledger.history.removals("run-1")[0].open
+    ledger.plan_removals("run-1", [BRIDGE])
+    assert ledger.history.removals("run-1") == [BRIDGE]
+    ledger.plan_removals("run-1", [BRIDGE._replace(state="kept", reason="not_confirmed")])
+    assert ledger.history.removals("run-1") == [BRIDGE]
+
+
+@pytest.mark.parametrize(
+    ("became", "is_open", "with_troubled"),
+    [
+        ({"state": "planned"}, True, True),
+        ({"state": "in_flight"}, True, True),
+        ({"state": "unknown", "fault": FAULT}, False, True),
+        ({"state": "kept", "fault": FAULT}, False, True),
+        ({"state": "kept", "reason": "not_empty"}, False, False),
+        ({"state": "deleted"}, False, False),
+    ],
+)
+def test_what_is_to_be_deleted_keeps_a_run_open(ledger, became, is_open, with_troubled):
+    """Until it is decided; what could not be done counts as a failed number does, and what a rule kept as nothing."""
+    (item,) = begin(ledger, group(1))
+    lead(ledger, item, State.DETACHED)
+    ledger.plan_removals("run-1", [BRIDGE])
+    ledger.mark_removal("run-1", BRIDGE)
+    ledger.settle_removal("run-1", BRIDGE._replace(**became))
+    ledger.finish("run-1", 2.0, "finished", None, [])
+    assert ledger.history.is_open("run-1") is is_open
+    assert ledger.history.is_open("run-1", troubled=True) is with_troubled
 
 
 def test_marks_are_made_together_or_not_at_all(ledger):

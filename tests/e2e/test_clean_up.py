@@ -174,6 +174,20 @@ def test_a_run_that_is_aborted_deletes_nothing(retired):
     assert (again.code, fates(again)) == (0, {"old": ("deleted", None)})
 
 
+def test_an_account_that_stops_keeps_the_targets_of_all(retired):
+    """One is refused part-way: the run is aborted, and nothing is deleted in the other one either."""
+    retired.configure(accounts={"unpod-main": {"concurrency": 1}})
+    retired.at_detach(2, lambda: retired.world.revoked.add("unpod"))
+    retired.world.videosdk.detach(FOUR)
+    retired.world.videosdk.attach(FOUR, "gw_1")
+    said = retired.run(retired.planned, YES)
+    assert (said.code, deletes(retired)) == (5, [])
+    assert set(fates(said).values()) == {("kept", "run_not_finished")}
+    retired.world.revoked.clear()
+    again = retired.resume()
+    assert (again.code, set(fates(again).values())) == (0, {("deleted", None)})
+
+
 def test_a_target_that_is_gone_already(retired):
     """Somebody else has deleted it since the pre-check: that is said, and no request is sent."""
     retired.at_detach(3, lambda: retired.world.unpod.remove_bridge("old"))
