@@ -12,6 +12,7 @@ from runner.execute import stop_for
 from runner.history import SHIFT
 from runner.lanes import PatientReads, Stop
 from runner.model import Item, Skipped
+from runner.providers import Reversal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -61,9 +62,11 @@ class Sparing:
         if not ahead:
             return
         if self.lane.spec.calls is None:
-            findings.calls = f"whether numbers are in a call cannot be told, as {self.lane.spec.title} do not show it"
+            findings.calls = f"{self.lane.spec.title} do not show them"
             if not ignored:
-                findings.warnings.append(f"guards.live_calls has no effect: {findings.calls}")
+                findings.warnings.append(
+                    f"guards.live_calls has no effect, as {self.lane.spec.title} do not show calls"
+                )
             return
         tally, before = self.lane.channel.tally, self.lane.channel.tally.requests
         try:
@@ -71,13 +74,14 @@ class Sparing:
         except RequestError as error:
             if not ignored:
                 raise
-            findings.calls = f"whether numbers are in a call is unknown: {error}"
-            findings.warnings.append(findings.calls)
+            findings.calls = "unknown"
+            findings.warnings.append(f"whether numbers are in a call is unknown: {error}")
             return
         findings.once += tally.requests - before
         found = _in_call(ahead, busy)
         self._tell(found, findings)
         if self.guards.live_calls == "skip":
+            await self._left_out(found, findings)
             await self.journal.call(self.journal.ledger.spare, [item for item, _ in found], self.clock())
 
     async def send(self, ids: tuple[int, int], send: Callable[[tuple[int, int]], Awaitable[None]]) -> None:
@@ -150,14 +154,22 @@ class Sparing:
             place = Item(item, self.lane.account, self.lane.spec.name, places[item >> SHIFT], number)
             self.finished(place, _IN_CALL, 0, None)
 
+    async def _left_out(self, found: Found, findings: Findings) -> None:
+        """Take them out of what a rollback could put back."""
+        for item, _ in found:
+            before = await self.journal.call(self.journal.ledger.history.before, item) or {}
+            if said := before.get("reversal"):
+                findings.reversals[Reversal(said["how"], tuple(said["missing"]))] -= 1
+        findings.reversals = +findings.reversals
+
     def _tell(self, found: Found, findings: Findings) -> None:
-        findings.calls = f"{_numbers(len(found))} in a call now"
+        findings.calls = f"{_numbers(len(found))} in one now"
         if not found or self.guards.live_calls == "skip":
             return
         named = ", ".join(number for _, number in found[:_NAMED])
         more = f" and {len(found) - _NAMED} more" if found[_NAMED:] else ""
         does = f"is waited for up to {self.guards.live_calls_wait:g} s" if self.wanted else "is detached all the same"
-        findings.warnings.append(f"{findings.calls} ({named}{more}), and {does}")
+        findings.warnings.append(f"{_numbers(len(found))} in a call now ({named}{more}), and {does}")
 
 
 def _in_call(items: Found, busy: Busy) -> Found:
@@ -165,4 +177,4 @@ def _in_call(items: Found, busy: Busy) -> Found:
 
 
 def _numbers(count: int) -> str:
-    return "1 number is" if count == 1 else f"{count or 'no'} numbers are"
+    return f"{count or 'no'} number is" if count <= 1 else f"{count} numbers are"

@@ -41,9 +41,9 @@ def describe(seen: Preview, say: Callable[[str], None]) -> None:
             say(f"  {lane.account:<{name}}  {'back' if seen.goal.attached else 'rollback'}: {way_back}")
     for lane in busy:
         if lane.calls:
-            say(f"  {lane.account:<{name}}  {lane.calls}")
+            say(f"  {lane.account:<{name}}  calls: {lane.calls}")
     for account, things in _deleted(seen.removals).items():
-        say(f"  {account:<{name}}  then deletes {things}, if nothing is left there")
+        say(f"  {account:<{name}}  then deletes {things}, if nothing is left there; no rollback brings that back")
 
 
 def _deleted(removals: Iterable[Removal]) -> dict[str, str]:
