@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from bench import FOUR, ONE, THREE, TWO, bridge, call, gateway
+from bench import FOUR, ONE, THREE, TWO, bridge, call, finish, gateway
 
 ALL = [ONE, TWO, THREE, FOUR]
 CALLS = "/v2/sip/call"
@@ -148,3 +148,20 @@ def test_a_guard_that_makes_no_sense_is_refused(busy):
     said = call("run", busy.planned(live_calls="hang_up"), "--yes")
     assert (said.code, busy.record) == (2, [])
     assert "5:17: `live_calls`: 'hang_up' is not one of ignore, skip, wait" in said.err
+
+
+def test_a_sandbox_in_which_a_number_is_in_a_call(bench):
+    """--call lets it be in one, for ever or for a while, so that the guard can be tried."""
+    plan = bench.plan(gateway([ONE, TWO, THREE], "gw_1"), guards={"live_calls": "skip"})
+    process = bench.start("sandbox", "--port", "0", "--plan", plan, "--call", ONE, "--call", f"{TWO}=10ms")
+    try:
+        lines = []
+        while "_sandbox/state" not in (lines or [""])[-1]:
+            lines.append(process.stdout.readline())
+        config = bench.folder / "printed.yaml"
+        config.write_text("".join(lines[1:-1]))
+        said = call("run", plan, "--yes", "--json", "--config", config)
+        assert (said.code, said.outcomes()) == (0, {ONE: "skipped", TWO: "detached", THREE: "detached"})
+    finally:
+        process.terminate()
+        finish(process)
