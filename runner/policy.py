@@ -148,7 +148,7 @@ class Guards:
     on_drift: Literal["block", "skip"] = "block"
     live_calls: Literal["ignore", "skip", "wait"] = "ignore"
     live_calls_wait: float = 900.0
-    """Seconds that a batch waits at most for calls to end."""
+    """Seconds that a batch waits at most for calls to end, once its other numbers are through."""
 
     @property
     def needs_census(self) -> bool:

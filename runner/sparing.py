@@ -88,9 +88,8 @@ class Sparing:
         """Let ``send`` do the items with ids above the first and up to the second of ``ids`` that are in no call.
 
         The calls are looked at again before each stretch. Where the guard says ``wait``, numbers in a call are sent
-        when it is over, up to ``live_calls_wait`` after the beginning.
+        when it is over, up to ``live_calls_wait`` after the others.
         """
-        ends = asyncio.get_running_loop().time() + self.guards.live_calls_wait
         held: Found = []
         after = ids[0]
         for stretch in self._stretches(await self._to_send(ids)):
@@ -102,13 +101,14 @@ class Sparing:
             held += found
             await send((after, after := stretch[-1][0]))
         if self.guards.live_calls == "wait":
-            held = await self._wait_for(held, ends, lambda: send(ids))
+            held = await self._wait_for(held, lambda: send(ids))
         if not self.lane.stopped:
             await self._skip(held)
 
-    async def _wait_for(self, held: Found, ends: float, send: Callable[[], Awaitable[None]]) -> Found:
+    async def _wait_for(self, held: Found, send: Callable[[], Awaitable[None]]) -> Found:
         """Send what is in a call no longer, and return what still is at the end."""
         lane, loop = self.lane, asyncio.get_running_loop()
+        ends = loop.time() + self.guards.live_calls_wait
         for tries in itertools.count(1):
             left = ends - loop.time()
             if not held or left <= 0 or lane.stopped:
@@ -141,8 +141,11 @@ class Sparing:
         return await self.journal.call(history.to_send, numbers, *ids)
 
     def _stretches(self, ahead: Found) -> Iterator[Found]:
-        size = max(self.lane.concurrency, int(self.lane.channel.pacer.rate.per_second * _FRESH))
-        return (ahead[begin : begin + size] for begin in range(0, len(ahead), size))
+        begin = 0
+        while begin < len(ahead):
+            size = max(self.lane.concurrency, int(self.lane.channel.pacer.rate.per_second * _FRESH))
+            yield ahead[begin : begin + size]
+            begin += size
 
     async def _hold(self, found: Found) -> None:
         await self.journal.call(self.journal.ledger.hold, [item for item, _ in found])
