@@ -136,7 +136,8 @@ class Cleaning:
         return await self.journal.call(self.journal.ledger.history.removals, self.journal.run_id)
 
     async def _plan(self, removals: Iterable[Removal]) -> None:
-        await self.journal.call(self.journal.ledger.plan_removals, self.journal.run_id, list(removals))
+        if planned := list(removals):
+            await self.journal.call(self.journal.ledger.plan_removals, self.journal.run_id, planned)
 
     @staticmethod
     def _to_do(removal: Removal) -> bool:

@@ -165,7 +165,7 @@ class Guards:
     """Seconds for which a saved check may be run."""
     live_calls: Literal["ignore", "skip", "wait"] = "ignore"
     live_calls_wait: float = 900.0
-    """Seconds that a batch waits at most for calls to end."""
+    """Seconds that a batch waits at most for calls to end, once its other numbers are through."""
 
     @property
     def needs_census(self) -> bool:

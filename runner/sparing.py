@@ -13,6 +13,7 @@ from runner.goal import DETACH
 from runner.history import SHIFT
 from runner.lanes import PatientReads, Stop
 from runner.model import Item, Skipped
+from runner.providers import Reversal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Iterator, Sequence
@@ -66,9 +67,11 @@ class Sparing:
         if not ahead:
             return
         if self.lane.spec.calls is None:
-            findings.calls = f"whether numbers are in a call cannot be told, as {self.lane.spec.title} do not show it"
+            findings.calls = f"{self.lane.spec.title} do not show them"
             if not ignored:
-                findings.warnings.append(f"guards.live_calls has no effect: {findings.calls}")
+                findings.warnings.append(
+                    f"guards.live_calls has no effect, as {self.lane.spec.title} do not show calls"
+                )
             return
         tally, before = self.lane.channel.tally, self.lane.channel.tally.requests
         try:
@@ -76,22 +79,22 @@ class Sparing:
         except RequestError as error:
             if not ignored:
                 raise
-            findings.calls = f"whether numbers are in a call is unknown: {error}"
-            findings.warnings.append(findings.calls)
+            findings.calls = "unknown"
+            findings.warnings.append(f"whether numbers are in a call is unknown: {error}")
             return
         findings.once += tally.requests - before
         found = self._in_call(ahead, busy)
         self._tell(found, findings)
         if self.guards.live_calls == "skip":
+            await self._left_out(found, findings)
             await self.journal.call(self.journal.ledger.spare, [item for item, _ in found], self.clock())
 
     async def send(self, ids: tuple[int, int], send: Callable[[tuple[int, int]], Awaitable[None]]) -> None:
         """Let ``send`` do the items with ids above the first and up to the second of ``ids`` that are in no call.
 
         The calls are looked at again before each stretch. Where the guard says ``wait``, numbers in a call are sent
-        when it is over, up to ``live_calls_wait`` after the beginning.
+        when it is over, up to ``live_calls_wait`` after the others.
         """
-        ends = asyncio.get_running_loop().time() + self.guards.live_calls_wait
         held: Found = []
         after = ids[0]
         for stretch in self._stretches(await self._to_send(ids)):
@@ -103,13 +106,14 @@ class Sparing:
             held += found
             await send((after, after := stretch[-1][0]))
         if self.guards.live_calls == "wait":
-            held = await self._wait_for(held, ends, lambda: send(ids))
+            held = await self._wait_for(held, lambda: send(ids))
         if not self.lane.stopped:
             await self._skip(held)
 
-    async def _wait_for(self, held: Found, ends: float, send: Callable[[], Awaitable[None]]) -> Found:
+    async def _wait_for(self, held: Found, send: Callable[[], Awaitable[None]]) -> Found:
         """Send what is in a call no longer, and return what still is at the end."""
         lane, loop = self.lane, asyncio.get_running_loop()
+        ends = loop.time() + self.guards.live_calls_wait
         for tries in itertools.count(1):
             left = ends - loop.time()
             if not held or left <= 0 or lane.stopped:
@@ -142,8 +146,11 @@ class Sparing:
         return await self.journal.call(history.to_send, numbers, *ids)
 
     def _stretches(self, ahead: Found) -> Iterator[Found]:
-        size = max(self.lane.concurrency, int(self.lane.channel.pacer.rate.per_second * _FRESH))
-        return (ahead[begin : begin + size] for begin in range(0, len(ahead), size))
+        begin = 0
+        while begin < len(ahead):
+            size = max(self.lane.concurrency, int(self.lane.channel.pacer.rate.per_second * _FRESH))
+            yield ahead[begin : begin + size]
+            begin += size
 
     def _in_call(self, items: Found, busy: Busy) -> Found:
         return [(item, number) for item, number in items if number in busy and item not in self.exempt]
@@ -158,16 +165,24 @@ class Sparing:
             place = Item(item, self.lane.account, self.lane.spec.name, places[item >> SHIFT], number)
             self.finished(place, _IN_CALL, 0, None)
 
+    async def _left_out(self, found: Found, findings: Findings) -> None:
+        """Take them out of what a rollback could put back."""
+        for item, _ in found:
+            before = await self.journal.call(self.journal.ledger.history.before, item) or {}
+            if said := before.get("reversal"):
+                findings.reversals[Reversal(said["how"], tuple(said["missing"]))] -= 1
+        findings.reversals = +findings.reversals
+
     def _tell(self, found: Found, findings: Findings) -> None:
-        findings.calls = f"{_numbers(len(found))} in a call now"
+        findings.calls = f"{_numbers(len(found))} in one now"
         if not found or self.guards.live_calls == "skip":
             return
         named = ", ".join(number for _, number in found[:_NAMED])
         more = f" and {len(found) - _NAMED} more" if found[_NAMED:] else ""
         waits = f"waited for up to {self.guards.live_calls_wait:g} s"
         becomes = waits if self.wanted else f"{self.goal.participle} all the same"
-        findings.warnings.append(f"{findings.calls} ({named}{more}), and is {becomes}")
+        findings.warnings.append(f"{_numbers(len(found))} in a call now ({named}{more}), and is {becomes}")
 
 
 def _numbers(count: int) -> str:
-    return "1 number is" if count == 1 else f"{count or 'no'} numbers are"
+    return f"{count or 'no'} number is" if count <= 1 else f"{count} numbers are"

@@ -46,6 +46,7 @@ EVENTS = {
     "run.paused": "somebody paused it",
     "run.started": "a process began to work on the run; `rollback_of` is the run that it puts back",
     "run.unpaused": "somebody let it go on",
+    "target.finished": "what became of something to delete: `kind`, `target`, `outcome`, and why it was kept",
     "verification.incomplete": "the look at the end failed; outcomes stand as the provider answered",
     "tracing.failed": "traces could not be sent",
     "tracing.started": "traces are sent",

@@ -25,7 +25,7 @@ async def moves(pacer, count, latency, *, workers=8, looks=0, retry=()):
         grant = await pacer.grant(sending=sending, passage=passage)
         granted.append(now())
         await asyncio.sleep(latency)
-        grant.is_over()
+        grant.is_over(asyncio.get_running_loop().time())
 
     async def work():
         for number in left:
@@ -39,7 +39,7 @@ async def moves(pacer, count, latency, *, workers=8, looks=0, retry=()):
             waits.append(now() - ready)
             granted.append(now())
             await asyncio.sleep(latency)
-            grant.is_over()
+            grant.is_over(asyncio.get_running_loop().time())
             pacer.leave(passage)
 
     async def look():

@@ -197,3 +197,14 @@ async def test_unpod_configurations_and_organisations(client):
     assert (await client.get(f"{ROOT}/telephony/providers-configurations/1/"))[0] == 404
     _, body = await client.get(f"{ROOT}/organizations/")
     assert (body["count"], body["data"][0]["domain_handle"]) == (1, ORG_HANDLE)
+
+
+async def test_unpod_delete_takes_the_bridge_and_whatever_is_on_it(client, world):
+    """204 without a body; its numbers become unassigned, and the record says whether any was attached."""
+    assert await client.ask("DELETE", f"{BRIDGES}sales/") == (204, "")
+    assert (list(world.unpod.bridges), set(world.unpod.unassigned)) == ([], {ONE, TWO, THREE})
+    assert await client.ask("DELETE", f"{BRIDGES}sales/") == (404, {"message": "Bridge not found."})
+    assert [(entry.kind, entry.attached, entry.worked) for entry in world.record] == [
+        ("delete", True, True),
+        ("delete", False, False),
+    ]

@@ -166,3 +166,23 @@ async def test_videosdk_refuses_other_tokens(client, token):
 async def test_videosdk_unknown_path(client):
     """A path that is not documented gets a JSON 404."""
     assert await client.get("/v2/sip/nothing") == (404, {"message": "Cannot GET /v2/sip/nothing"})
+
+
+async def test_videosdk_delete_takes_one_gateway(client, world):
+    """The other half of its pair stays, and so does the number, without that direction."""
+    done = {"message": "Gateway deleted successfully"}
+    assert await client.ask("DELETE", "/v2/sip/inbound-gateways/gw-out") == (404, {"message": "Gateway not found"})
+    assert await client.ask("DELETE", "/v2/sip/outbound-gateways/gw-out") == (200, done)
+    assert (world.videosdk.phones[ONE].inbound, world.videosdk.phones[ONE].outbound) == ("gw", None)
+    assert [entry.attached for entry in world.record] == [True, True]
+
+
+async def test_videosdk_calls_end(client, world):
+    """After the seconds that it was given, or when somebody hangs up, a call has an end and a last status."""
+    world.videosdk.begin_call(ONE, 0.0)
+    world.videosdk.begin_call(TWO)
+    shown = {row["to"]: row for row in (await client.get("/v2/sip/call"))[1]["data"]}
+    assert (shown[ONE]["status"], shown[TWO]["status"], shown[TWO]["end"]) == ("ended", "answered", None)
+    assert shown[ONE]["end"] >= shown[ONE]["start"]
+    world.videosdk.end_calls(TWO)
+    assert {row["status"] for row in (await client.get("/v2/sip/call"))[1]["data"]} == {"ended"}

@@ -52,9 +52,9 @@ def describe(seen: Preview, say: Callable[[str], None]) -> None:
             say(f"  {lane.account:<{name}}  {_BACK[seen.goal.done]} {reversals}")
     for lane in busy:
         if lane.calls:
-            say(f"  {lane.account:<{name}}  {lane.calls}")
+            say(f"  {lane.account:<{name}}  calls: {lane.calls}")
     for account, things in _deleted(seen.removals).items():
-        say(f"  {account:<{name}}  then deletes {things}, if nothing is left there")
+        say(f"  {account:<{name}}  then deletes {things}, if nothing is left there; no rollback brings that back")
 
 
 def _deleted(removals: Iterable[Removal]) -> dict[str, str]:

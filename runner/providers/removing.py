@@ -18,8 +18,8 @@ class Thing(NamedTuple):
     id: str
 
 
-class ThingReader(Protocol):
-    """Looks at things; it has no way to change anything."""
+class Remover(Protocol):
+    """Looks at things and deletes them; only a run that was confirmed holds one."""
 
     async def left(self, thing: Thing, ours: Container[str]) -> list[str] | None:
         """Return what is left on a thing as a look sees it now; None when the thing does not exist.
@@ -28,10 +28,6 @@ class ThingReader(Protocol):
         that were seen gone. Raises RequestError.
         """
         ...
-
-
-class Remover(ThingReader, Protocol):
-    """A reader that can delete as well; only a run that was confirmed holds one."""
 
     async def remove(self, thing: Thing) -> None:
         """Return after the documented success. Raises RequestError for everything else."""

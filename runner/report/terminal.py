@@ -46,7 +46,7 @@ def _told(report: Report) -> Iterator[tuple[str, str]]:
     yield "  " + ", ".join(f"{count:,} {outcome}" for outcome, count in counted(report)), ""
     for line in _some(_aligned(_lanes(report)), _LANES, "accounts"):
         yield f"  {line}", "dim"
-    for line in _some(map(fate, report.targets), _TARGETS, "targets"):
+    for line in _some(map(fate, () if report.run["dry_run"] else report.targets), _TARGETS, "targets"):
         yield plain(f"  {line}"), ""
     yield from trouble
 

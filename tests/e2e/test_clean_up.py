@@ -5,6 +5,7 @@ import signal
 
 import pytest
 from bench import FOUR, ONE, THREE, TWO, Bench, bridge, call, finish, gateway, numbers, serving
+from terminal import Terminal
 
 from runner.sandbox import Faults, World
 
@@ -364,3 +365,43 @@ def test_killed_at_random_moments(bench_of_many):
     assert alone <= there
     for row in said.report["targets"]:
         assert (row["target"] in there) == (row["outcome"] == "kept") or row["outcome"] == "unknown", row
+
+
+@pytest.mark.parametrize(("answers", "became"), [("yy", "deleted"), ("ny", "kept"), ("yn", None), ("nn", None)])
+def test_it_is_asked_for_separately(retired, answers, became):
+    """On a terminal it has a question of its own, and numbers are detached whatever the answer is."""
+    plan = retired.plan(bridge("old", [ONE, TWO], **THEN))
+    with Terminal("run", plan) as terminal:
+        terminal.expect("Delete bridge old, if nothing is left there? It cannot be undone. [y/N] ")
+        assert retired.detaches() == []
+        terminal.type(f"{answers[0]}\n")
+        terminal.expect("does not bring back what is deleted")
+        terminal.expect("Detach 2 numbers? Their calls stop at once. [y/N] ")
+        terminal.type(f"{answers[1]}\n")
+        assert terminal.finish() == (0 if became else 3)
+    assert len(retired.detaches()) == (2 if became else 0)
+    assert ("old" in retired.world.unpod.bridges) is (became != "deleted")
+
+
+def test_where_only_the_target_is_left_only_that_is_asked(retired):
+    """All numbers are gone already: one question, and a no sends nothing."""
+    for number in (ONE, TWO):
+        retired.world.detach("unpod", "old", number)
+    plan = retired.plan(bridge("old", [ONE, TWO], **THEN))
+    for answer, exists in (("n", True), ("y", False)):
+        with Terminal("run", plan) as terminal:
+            terminal.expect("[y/N] ")
+            terminal.type(f"{answer}\n")
+            assert terminal.finish() == 0
+        assert "Detach" not in terminal.text
+        assert ("old" in retired.world.unpod.bridges) is exists
+
+
+def test_a_signal_at_the_question(retired):
+    """It ends the run there, without another question."""
+    with Terminal("run", retired.planned) as terminal:
+        terminal.expect("It cannot be undone. [y/N] ")
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.finish() == 130
+    assert "Their calls stop at once" not in terminal.text
+    assert not any(entry.method != "GET" for entry in retired.record)

@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from bench import FOUR, ONE, THREE, TWO, bridge, call, gateway
+from bench import FOUR, ONE, THREE, TWO, bridge, call, finish, gateway
 
 ALL = [ONE, TWO, THREE, FOUR]
 CALLS = "/v2/sip/call"
@@ -29,10 +29,10 @@ def test_check_says_how_many_are_in_a_call(busy):
     said = busy.check(busy.planned())
     assert (said.code, said.totals()) == (0, {"would_detach": 4})
     assert f"1 number is in a call now ({TWO}), and is detached all the same" in said.notes
-    assert "videosdk-main  1 number is in a call now" in said.err
+    assert "videosdk-main  calls: 1 number is in one now" in said.err
     busy.world.videosdk.end_calls(TWO)
     said = busy.check(busy.planned())
-    assert "no numbers are in a call now" in said.err
+    assert "videosdk-main  calls: no number is in one now" in said.err
     assert "in a call" not in said.notes
 
 
@@ -40,11 +40,11 @@ def test_check_says_that_unpod_does_not_show_calls(bench):
     """And a guard that has no effect there is warned of, in check and run alike."""
     plan, listed = bench.sales(2)
     said = bench.check(plan)
-    assert "whether numbers are in a call cannot be told, as Unpod voice bridges do not show it" in said.err
+    assert "unpod-main  calls: Unpod voice bridges do not show them" in said.err
     assert "in a call" not in said.notes
     said = bench.run(bench.plan(bridge("sales", listed), guards={"live_calls": "skip"}))
     assert (said.code, said.totals()) == (0, {"detached": 2})
-    assert "guards.live_calls has no effect" in said.notes
+    assert "guards.live_calls has no effect, as Unpod voice bridges do not show calls" in said.notes
 
 
 def test_a_run_that_ignores_calls_does_not_look_for_them(busy):
@@ -59,6 +59,7 @@ def test_skip_leaves_numbers_in_a_call_alone(busy):
     said = busy.check(plan)
     assert (said.code, said.totals()) == (0, {"would_detach": 3, "skipped": 1})
     assert "3 to detach, 1 in a call" in said.err
+    assert "rollback: 3 not possible" in said.err
     said = busy.run(plan)
     assert (said.code, said.totals()) == (0, {"detached": 3, "skipped": 1})
     assert (said.rows[TWO]["outcome"], said.rows[TWO]["reason"]) == ("skipped", "in_call")
@@ -115,6 +116,7 @@ def test_calls_that_cannot_be_read_are_not_taken_for_none(busy, fault):
     said = busy.check(busy.planned())
     assert (said.code, said.totals()) == (0, {"would_detach": 4})
     assert "whether numbers are in a call is unknown" in said.notes
+    assert "videosdk-main  calls: unknown" in said.err
 
 
 def test_calls_that_cannot_be_read_part_way_stop_the_account(busy):
@@ -146,3 +148,20 @@ def test_a_guard_that_makes_no_sense_is_refused(busy):
     said = call("run", busy.planned(live_calls="hang_up"), "--yes")
     assert (said.code, busy.record) == (2, [])
     assert "5:17: `live_calls`: 'hang_up' is not one of ignore, skip, wait" in said.err
+
+
+def test_a_sandbox_in_which_a_number_is_in_a_call(bench):
+    """--call lets it be in one, for ever or for a while, so that the guard can be tried."""
+    plan = bench.plan(gateway([ONE, TWO, THREE], "gw_1"), guards={"live_calls": "skip"})
+    process = bench.start("sandbox", "--port", "0", "--plan", plan, "--call", ONE, "--call", f"{TWO}=10ms")
+    try:
+        lines = []
+        while "_sandbox/state" not in (lines or [""])[-1]:
+            lines.append(process.stdout.readline())
+        config = bench.folder / "printed.yaml"
+        config.write_text("".join(lines[1:-1]))
+        said = call("run", plan, "--yes", "--json", "--config", config)
+        assert (said.code, said.outcomes()) == (0, {ONE: "skipped", TWO: "detached", THREE: "detached"})
+    finally:
+        process.terminate()
+        finish(process)

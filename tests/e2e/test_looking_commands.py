@@ -206,6 +206,8 @@ def test_sandbox_refuses_what_it_cannot_do(bench):
         (["--host", "0.0.0.0", "--port", "0"], "this machine only"),  # noqa: S104 - it is refused
         (["--faults", "sun=1", "--port", "0"], "there is no such fault"),
         (["--port", "70000"], "--port"),
+        (["--call", "123"], "'123' is not an E.164 number"),
+        (["--call", f"{ONE}=soon"], "'soon' is not a duration"),
     ]:
         said = call("sandbox", *options)
         assert said.code == 2

@@ -22,6 +22,7 @@ from runner.sandbox import ORG_HANDLE, TOKEN
 if TYPE_CHECKING:
     from runner.channel import Channel
     from runner.providers import Attacher, Detacher, Reader
+    from runner.providers.removing import Remover
 
 ONE, TWO, THREE, FOUR = (f"+1415555010{index}" for index in range(1, 5))
 
@@ -33,6 +34,7 @@ class Line:
     reader: Reader
     detacher: Detacher
     attacher: Attacher
+    remover: Remover
     channel: Channel
 
 
@@ -51,7 +53,8 @@ async def line(url, provider, credentials=None, **fields):
             clock=time.time,
         )
         attacher = lane.spec.reattaching.attacher(lane.channel)
-        yield Line(lane.spec.reader(lane.channel), lane.spec.detacher(lane.channel), attacher, lane.channel)
+        remover = lane.spec.removing.remover(lane.channel)
+        yield Line(lane.spec.reader(lane.channel), lane.spec.detacher(lane.channel), attacher, remover, lane.channel)
 
 
 @dataclass
