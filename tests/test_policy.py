@@ -2,6 +2,7 @@
 
 import math
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from runner.policy import AUTO, Batch, Guards, Rate, RetryPolicy, Window, parse_duration, parse_rate
 
+DOC = (Path(__file__).parents[1] / "docs" / "guards.md").read_text(encoding="utf-8")
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 # -- durations and rates
@@ -278,3 +280,40 @@ def test_a_ramp_covers_everything_once(batches, total):
     sizes = Guards(batches=batches).ramp(total)
     assert sum(sizes) == total
     assert all(size > 0 for size in sizes)
+
+
+# -- what the documents say of it
+
+
+def told(first):
+    """Give the rows of the table in docs/guards.md whose first column has that head."""
+    lines = DOC.split(f"| {first} |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+@pytest.mark.parametrize("row", told("`max_percent` | `min_remaining`"))
+def test_the_documented_refusals(row):
+    """Each example of docs/guards.md goes or is refused as it says there."""
+    percent, remaining, sending, attached, verdict = row
+    guards = Guards(max_percent=float(percent), min_remaining=int(remaining))
+    refused = guards.refuse("unpod-main/sales", int(sending), int(attached))
+    assert bool(refused) is {"goes": False, "refused": True}[verdict]
+
+
+@pytest.mark.parametrize("row", told("`stop_after_failures` | `stop_after_failure_ratio`"))
+def test_the_documented_stops(row):
+    """Each example of docs/guards.md goes on or stops as it says there."""
+    failures, ratio, failed, finished, verdict = row
+    guards = Guards(
+        stop_after_failures=int(failures) if failures else None,
+        stop_after_failure_ratio=float(ratio) if ratio else None,
+    )
+    assert bool(guards.tripped_by(int(failed), int(finished))) is {"goes on": False, "stops": True}[verdict]
+
+
+@pytest.mark.parametrize("row", told("`batches`"))
+def test_the_documented_ramps(row):
+    """Each example of docs/guards.md is cut as it says there."""
+    batches, total, sizes = row
+    guards = Guards(batches=tuple(map(Batch.parse, batches.split(", "))))
+    assert guards.ramp(int(total)) == [int(size) for size in sizes.split(", ")]
