@@ -5,15 +5,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 # So many tests at a time, as most of what one does is wait for processes: make test WORKERS=1 runs them one by one.
 WORKERS ?= 3
+AT_ONCE = -n $(WORKERS) --dist worksteal
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 FAULTS := lost_after=6%,lost_before=4%,http_500_after=4%,http_400_after=3%,http_429=1%:1s
 
-.PHONY: help demo test soak bench pictures schemas reference docs package check clean
+.PHONY: help demo test coverage soak bench pictures schemas reference docs package check clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    detach 200 numbers from a local sandbox that loses answers, and report on each of them"
-	@echo "make test    run every test, and show what of the package they do not reach"
+	@echo "make test    run every test"
+	@echo "make coverage  the same, and show what of the package they do not reach; takes twice the time"
 	@echo "make check   ruff, mypy and the layers of imports"
 	@echo "make soak    the kill, fault and memory tests at full length, properties with new examples; half an hour"
 	@echo "make bench   what a number costs, against a bare loop and others: make bench NUMBERS=2000 REPEATS=1 is quick"
@@ -34,7 +36,10 @@ demo: .venv/runtime.stamp
 	@echo "All that was recorded: $(BIN)/teardown status --state-dir .demo"
 
 test: .venv/dev.stamp
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov=runner --cov-report=term-missing:skip-covered
+	$(BIN)/python -m pytest $(AT_ONCE)
+
+coverage: .venv/dev.stamp
+	$(BIN)/python -m pytest $(AT_ONCE) --cov=runner --cov-report=term-missing:skip-covered
 
 soak: .venv/dev.stamp
 	TEARDOWN_SOAK_KILLS=140 TEARDOWN_SOAK_NUMBERS=200000 $(BIN)/python -m pytest -rP \
