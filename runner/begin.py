@@ -49,6 +49,8 @@ class Rules:
     limit: int | None = None
     reattach: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     """What the plan gives for a rollback, by the place of the group."""
+    reassign: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    """Where the plan moves its numbers to, in the same way; empty where it detaches them."""
     partial: bool = False
     """In a rollback: whether it puts back what it can when that is not all."""
 
@@ -57,7 +59,8 @@ class Rules:
         moments = {"not_before": self.window.not_before, "not_after": self.window.not_after}
         window = {name: moment.isoformat() for name, moment in moments.items() if moment}
         said = {str(place): said for place, said in self.reattach.items()}
-        rest = {"limit": self.limit, "reattach": said, "partial": self.partial}
+        to = {str(place): said for place, said in self.reassign.items()}
+        rest = {"limit": self.limit, "reattach": said, "reassign": to, "partial": self.partial}
         return {"guards": asdict(self.guards), "window": window} | rest
 
     @classmethod
@@ -67,8 +70,10 @@ class Rules:
         guards["protect"] = tuple(guards["protect"])
         guards["batches"] = tuple(Batch(**batch) for batch in guards["batches"])
         window = {name: datetime.fromisoformat(moment) for name, moment in stored["window"].items()}
-        said = {int(place): said for place, said in stored.get("reattach", {}).items()}
-        return cls(Guards(**guards), Window(**window), stored["limit"], said, stored.get("partial", False))
+        said, to = (
+            {int(place): said for place, said in stored.get(name, {}).items()} for name in ("reattach", "reassign")
+        )
+        return cls(Guards(**guards), Window(**window), stored["limit"], said, to, partial=stored.get("partial", False))
 
 
 class Placed(Protocol):
@@ -94,6 +99,7 @@ class Planned:
     plan_sha256: str
     metadata: dict[str, Any]
     description: str | None
+    moves: bool = False
 
 
 def new_run_id(now: float) -> str:
@@ -106,8 +112,9 @@ def begin(ledger: Ledger, run_id: str, plan: Plan, options: Options, now: float)
     chosen = [is_chosen(group, options) for group in plan.groups]
     check_selection(plan.groups, options, any(chosen))
     said = {place: group.reattach for place, group in enumerate(plan.groups) if group.reattach}
-    rules = Rules(plan.guards, plan.window or Window(), options.limit, said)
-    planned = Planned(plan.name, plan.path, plan.sha256, plan.metadata, plan.description)
+    to = {place: group.reassign for place, group in enumerate(plan.groups) if group.reassign}
+    rules = Rules(plan.guards, plan.window or Window(), options.limit, said, to)
+    planned = Planned(plan.name, plan.path, plan.sha256, plan.metadata, plan.description, plan.moves)
     ledger.begin(new_record(run_id, planned, options, now), rules.dump(), map(_target, plan.groups, chosen))
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from runner.credentials import Token
-    from runner.pacing import Pacer
+    from runner.pacing import Pacer, Passage
     from runner.transport import Reply
 
 T = TypeVar("T")
@@ -66,14 +66,23 @@ class Channel:
     _silences: int = 0
     _silent_since: float = 0.0
 
-    async def get(self, path: str, parse: Callable[[Reply], T], query: Mapping[str, str | int] | None = None) -> T:
+    async def get(
+        self,
+        path: str,
+        parse: Callable[[Reply], T],
+        query: Mapping[str, str | int] | None = None,
+        *,
+        passage: Passage | None = None,
+    ) -> T:
         """Read ``path``, already percent-encoded, and return what ``parse`` makes of it; raises RequestError."""
         url = URL(self.base_url + path, encoded=True)
-        return parse(await self._request("GET", url.with_query(query) if query else url))
+        return parse(await self._request("GET", url.with_query(query) if query else url, passage=passage))
 
-    async def post(self, path: str, parse: Callable[[Reply], T], body: Mapping[str, Any]) -> T:
+    async def post(
+        self, path: str, parse: Callable[[Reply], T], body: Mapping[str, Any], *, passage: Passage | None = None
+    ) -> T:
         """Post ``body`` as JSON to ``path``, and return what ``parse`` makes of the answer; raises RequestError."""
-        return parse(await self._request("POST", URL(self.base_url + path, encoded=True), body))
+        return parse(await self._request("POST", URL(self.base_url + path, encoded=True), body, passage=passage))
 
     @property
     def away(self) -> bool:
@@ -103,21 +112,22 @@ class Channel:
             self._since = None
             self.tally.active_s += (self.tally.requests > before) / self.pacer.rate.per_second
 
-    async def _request(self, method: str, url: URL, body: object = None) -> Reply:
+    async def _request(self, method: str, url: URL, body: object = None, *, passage: Passage | None = None) -> Reply:
         token = self.token.value()
         try:
-            return await self._once(method, url, token, body)
+            return await self._once(method, url, token, body, passage)
         except AccessDenied:
             if not self.token.renew(token):
                 raise
-        return await self._once(method, url, self.token.value(), body)
+        return await self._once(method, url, self.token.value(), body, passage)
 
-    async def _once(self, method: str, url: URL, token: str, body: object) -> Reply:
+    async def _once(self, method: str, url: URL, token: str, body: object, passage: Passage | None) -> Reply:
         sending = method != "GET"
-        grant = await self.pacer.grant(sending=sending)
+        grant = await self.pacer.grant(sending=sending, passage=passage)
         while sending and not self.tenure.good:
             await self.tenure.renewed()
-            grant = await self.pacer.grant(sending=True)  # the one that was waited with is no longer of this second
+            # The one that was waited with is no longer of this second.
+            grant = await self.pacer.grant(sending=True, passage=passage)
         loop = asyncio.get_running_loop()
         started = loop.time()
         _departed.set(started)
@@ -150,6 +160,22 @@ class Channel:
             self._silences += 1
         else:
             self._silences, self._silent_since = 1, started
+
+
+@dataclass(frozen=True, slots=True)
+class Through:
+    """A channel as one number uses it that is moved: its requests belong to a passage."""
+
+    channel: Channel
+    passage: Passage
+
+    async def get(self, path: str, parse: Callable[[Reply], T], query: Mapping[str, str | int] | None = None) -> T:
+        """As `Channel.get`."""
+        return await self.channel.get(path, parse, query, passage=self.passage)
+
+    async def post(self, path: str, parse: Callable[[Reply], T], body: Mapping[str, Any]) -> T:
+        """As `Channel.post`."""
+        return await self.channel.post(path, parse, body, passage=self.passage)
 
 
 def _is_silence(error: RequestError) -> bool:

@@ -122,11 +122,16 @@ def decide(
     return case, Finish(goal.confirmed)
 
 
-def wind_up(case: Case, step: Step) -> Step:
-    """Return what to do instead of ``step`` while the lane stops: nothing is sent, a doubt gets one look at once."""
+def wind_up(case: Case, step: Step, *, once: bool = False) -> Step:
+    """Return what to do instead of ``step`` while the lane stops: nothing is sent, a doubt gets one look at once.
+
+    With ``once`` a request that has not been tried at all leaves all the same.
+    """
     match step:
         case Finish() | Halt():
             return step
+        case Send() if once and not (case.attempts or case.unsent or case.throttles):
+            return Send()
         case Look() if case.failed_looks == 0:
             return Look()
         case _:

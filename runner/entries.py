@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from runner.model import Failed, Pending, Unknown
+from runner.model import Failed, Pending, Stranded, Unknown
 
 if TYPE_CHECKING:
     import sqlite3
@@ -19,6 +19,18 @@ if TYPE_CHECKING:
     from runner.model import SkipReason
     from runner.records import Attempt, Settled
 
+GAP = """CREATE TABLE IF NOT EXISTS gap (
+    item INTEGER PRIMARY KEY,
+    left_at REAL NOT NULL,            -- when it may have been taken off, at the earliest
+    ms REAL                           -- how long it was attached to nothing, at most; null where nobody measured that
+) STRICT"""
+"""How long numbers that are moved were without a place."""
+_DEPART = "INSERT OR IGNORE INTO gap (item, left_at) SELECT value, ? FROM json_each(?)"
+_STAY = "DELETE FROM gap WHERE item IN (SELECT value FROM json_each(?))"
+_ARRIVE = (
+    "UPDATE gap SET ms = json_extract(entry.value, '$[1]')"
+    " FROM json_each(?) AS entry WHERE gap.item = json_extract(entry.value, '$[0]')"
+)
 _SETTLE = (
     "UPDATE item SET state = ?, confirmed_by = ?, reason = ?, error_code = ?, error_message = ?, http_status = ?,"
     " attempts = attempts + ?, verified = ?, finished_at = json_extract(entry.value, '$[1]')"
@@ -73,6 +85,16 @@ def see(db: sqlite3.Connection, sightings: Iterable[tuple[int, Mapping[str, Any]
     db.execute(_SEEN, (rows,))
 
 
+def depart(db: sqlite3.Connection, items: Iterable[int], at: float) -> None:
+    """Note when items may have been taken off, unless that is known."""
+    db.execute(_DEPART, (at, _rows(items)))
+
+
+def stay(db: sqlite3.Connection, items: Iterable[int]) -> None:
+    """Forget when items may have been taken off: they were not, or are back."""
+    db.execute(_STAY, (_rows(items),))
+
+
 def attempt(db: sqlite3.Connection, attempts: Iterable[Attempt]) -> None:
     """Add attempts."""
     db.execute(_ATTEMPT, (_rows(map(tuple, attempts)),))
@@ -89,8 +111,11 @@ def skip(db: sqlite3.Connection, reason: SkipReason, at: float, ids: tuple[int, 
     db.execute(_SKIP, (reason, at, *ids, _rows(set(like) - begins), _rows(begins)))
 
 
-def settle(db: sqlite3.Connection, settled: Iterable[Settled]) -> None:
-    """Record outcomes in their order, those that are alike at once."""
+def settle(db: sqlite3.Connection, settled: Collection[Settled]) -> None:
+    """Record outcomes in their order, those that are alike at once, and how long numbers were without a place."""
+    # A number that turns out to be attached to nothing has no gap yet.
+    if gaps := [(each.item, each.gap_ms) for each in settled if each.gap_ms or isinstance(each.outcome, Stranded)]:
+        db.execute(_ARRIVE, (_rows(gaps),))
     alike: dict[tuple[object, ...], dict[int, float | None]] = {}
     met: set[int] = set()
     for each in settled:
@@ -111,7 +136,7 @@ def _write(db: sqlite3.Connection, alike: dict[tuple[object, ...], dict[int, flo
 
 def _columns(each: Settled) -> tuple[object, ...]:
     outcome = each.outcome
-    fault = outcome.fault if isinstance(outcome, Failed | Unknown | Pending) else None
+    fault = outcome.fault if isinstance(outcome, Failed | Stranded | Unknown | Pending) else None
     error = (fault.code, fault.message, fault.http_status) if fault else (None, None, None)
     how = (getattr(outcome, "confirmed_by", None), getattr(outcome, "reason", None))
     return (outcome.state, *how, *error, each.attempts, each.verified)

@@ -8,22 +8,27 @@ from typing import TYPE_CHECKING
 from runner.model import (
     AlreadyAttached,
     AlreadyDetached,
+    AlreadyMoved,
     Attached,
     Detached,
     Elsewhere,
+    Failed,
     Fault,
     Gone,
+    Moved,
     Reattached,
     State,
+    Still,
+    Stranded,
 )
 
 if TYPE_CHECKING:
-    from runner.model import Done, Seen
+    from runner.model import Done, Outcome, Seen
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """``attached`` is what is wanted; there are words for it, ``undone`` for a number that has not got there."""
+    """``attached`` is what is wanted; there are words for it, ``undone`` for a number that has not got ``there``."""
 
     attached: bool
     verb: str
@@ -31,6 +36,7 @@ class Goal:
     noun: str
     doing: str
     undone: str
+    there: str
     done: State
     already: State
     to: str
@@ -39,6 +45,8 @@ class Goal:
     """What a dry run calls a number that a run would send something for."""
     confirmed: Done
     """The outcome after the documented success."""
+    requests: int = 1
+    """How many a number takes that goes well."""
 
     def reached(self, seen: Seen) -> bool:
         """Whether what a look saw is what is wanted."""
@@ -46,6 +54,8 @@ class Goal:
 
     def outcome(self, seen: Seen, *, ours: bool) -> Done:
         """Return the outcome of a number that a look saw as it is wanted; ``ours`` when this run has done that."""
+        if self.done is State.MOVED:
+            return Moved("verification") if ours else AlreadyMoved()
         if self.attached:
             return Reattached("verification") if ours else AlreadyAttached()
         reason = seen.reason if isinstance(seen, Gone) else None
@@ -56,10 +66,27 @@ class Goal:
         match seen:
             case Elsewhere(where=where) if self.attached:
                 return Fault("attached_elsewhere", f"it is attached to something else by now: {where}")
+            case Still(where=where) if self.done is State.REATTACHED:
+                return Fault(
+                    "still_attached", f"the provider confirmed the detach, and it is still attached to {where}"
+                )
             case Gone(reason="target_gone") if self.attached:
                 return Fault("target_gone", "what it was attached to does not exist any more")
             case _:
                 return None
+
+    def corrected(self, state: State, seen: Seen | None) -> Outcome | None:
+        """Return what an item at ``state`` is that patient looks saw not to be as wanted; None when that was known."""
+        nowhere = self.done is State.MOVED and not isinstance(seen, Still)
+        kind, what = (Stranded, "attached to nothing") if nowhere else (Failed, self.undone)
+        code = "stranded" if nowhere else what.replace(" ", "_")
+        if state is kind.state:
+            return None
+        was = {
+            self.done: f"the provider confirmed the {self.noun}, but the number is {what} when looked at",
+            State.UNKNOWN: f"the answer to the attempt was lost, and the number is {what} when looked at",
+        }
+        return kind(Fault(code, was.get(state, f"the number is {what} when looked at")))
 
 
 DETACH = Goal(
@@ -69,6 +96,7 @@ DETACH = Goal(
     noun="detach",
     doing="detaching",
     undone="still attached",
+    there="off their targets",
     done=State.DETACHED,
     already=State.ALREADY_DETACHED,
     to="to_detach",
@@ -82,6 +110,7 @@ REATTACH = Goal(
     noun="attach",
     doing="putting back",
     undone="not attached",
+    there="attached where they were",
     done=State.REATTACHED,
     already=State.ALREADY_ATTACHED,
     to="to_reattach",
@@ -90,6 +119,25 @@ REATTACH = Goal(
 )
 
 
-def goal_of(rollback_of: str | None) -> Goal:
-    """Return what a run wants, by whether it puts another one back."""
-    return DETACH if rollback_of is None else REATTACH
+MOVE = Goal(
+    attached=True,
+    verb="move",
+    participle="moved",
+    noun="move",
+    doing="moving",
+    undone="not moved",
+    there="attached where they should be",
+    done=State.MOVED,
+    already=State.ALREADY_MOVED,
+    to="to_move",
+    would="would_move",
+    confirmed=Moved("response"),
+    requests=2,
+)
+
+
+def goal_of(rollback_of: str | None, *, moves: bool = False) -> Goal:
+    """Return what a run wants, by whether it puts another one back, or moves its numbers."""
+    if rollback_of is not None:
+        return REATTACH
+    return MOVE if moves else DETACH

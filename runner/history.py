@@ -13,12 +13,12 @@ import orjson
 
 from runner import rows
 from runner.errors import LedgerError, StepRefused
-from runner.model import OPEN, TROUBLED, State
+from runner.model import TROUBLED, UNFINISHED, State
 from runner.records import Command, ItemRecord, LaneRecord, Pulse, RunRecord, Timeline
 from runner.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
 SHIFT = 24
@@ -101,7 +101,7 @@ class History:
             return True
         if any(target.whole for target in self.targets(run_id)):
             return True
-        states = OPEN | TROUBLED if troubled else OPEN
+        states = UNFINISHED | TROUBLED if troubled else UNFINISHED
         return any(tab.state in states for tab in self.tabs(run_id))
 
     def targets(self, run_id: str) -> list[Target]:
@@ -119,8 +119,24 @@ class History:
         """Yield every item, in plan order."""
         places = {each.no: (each.account, each.provider, each.target) for each in self.targets(run_id)}
         query = f"SELECT {rows.ITEM} FROM item WHERE id BETWEEN ? AND ? ORDER BY id"
+        moves = self._moves(run_id, places)
+        gaps = self._gaps(run_id) if moves else {}
         for row in self._rows(query, self.item_range(run_id)):
-            yield rows.item(row, places[row[0] >> SHIFT])
+            item = rows.item(row, places[row[0] >> SHIFT])
+            yield item._replace(moved_to=moves[item.id >> SHIFT], gap_ms=gaps.get(item.id)) if moves else item
+
+    def _moves(self, run_id: str, targets: Iterable[int]) -> dict[int, str]:
+        """Return where the numbers of each target are moved to; empty in a run that moves nothing."""
+        said = self.rules(run_id).get("reassign", {})
+        return {no: destination_name(said[str(place)]) for place, no in enumerate(targets)} if said else {}
+
+    def _gaps(self, run_id: str) -> dict[int, float]:
+        query = "SELECT item, ms FROM gap WHERE item BETWEEN ? AND ? AND ms IS NOT NULL"
+        return dict(self._rows(query, self.item_range(run_id)))
+
+    def left_at(self, item: int) -> float | None:
+        """Return since when a number that is moved may have been without a place; None where that is not known."""
+        return next((left for (left,) in self._rows("SELECT left_at FROM gap WHERE item = ?", (item,))), None)
 
     def items_of(self, target: int, states: Collection[State]) -> list[Standing]:
         """Return the items of one target that are in one of ``states``."""
@@ -149,7 +165,8 @@ class History:
         """Whether any process has sent something for the run, as far as that was recorded."""
         query = (
             "SELECT EXISTS (SELECT 1 FROM attempt WHERE item BETWEEN ? AND ?)"
-            " OR EXISTS (SELECT 1 FROM item WHERE id BETWEEN ? AND ? AND (marked = 1 OR state = 'in_flight'))"
+            " OR EXISTS (SELECT 1 FROM item WHERE id BETWEEN ? AND ?"
+            " AND (marked = 1 OR state IN ('in_flight', 'stranded')))"
         )
         (sent,) = next(self._rows(query, self.item_range(run_id) * 2))
         return bool(sent)
@@ -162,6 +179,11 @@ class History:
     def befores(self, target: int) -> Iterator[tuple[str, str]]:
         """Yield the numbers of one target with what is known of where they were attached, as JSON."""
         query = "SELECT number, before FROM item WHERE id BETWEEN ? AND ? AND before IS NOT NULL"
+        yield from self._rows(query, (target << SHIFT, ((target + 1) << SHIFT) - 1))
+
+    def sights(self, target: int) -> Iterator[tuple[int, str, str]]:
+        """Yield id, number and what is known as JSON of all items of one target that were seen attached."""
+        query = "SELECT id, number, before FROM item WHERE id BETWEEN ? AND ? AND before IS NOT NULL ORDER BY id"
         yield from self._rows(query, (target << SHIFT, ((target + 1) << SHIFT) - 1))
 
     def ready(self, targets: Collection[int]) -> Iterator[tuple[int, str, str]]:
@@ -211,7 +233,8 @@ class History:
         Those that a pre-check has just seen attached, and that are to be sent again, count as neither.
         """
         query = (
-            "SELECT sum(state IN ('failed', 'unknown')), count(*) FROM item WHERE id BETWEEN ? AND ? AND attempts > 0"
+            "SELECT sum(state IN ('failed', 'unknown', 'stranded')), count(*) FROM item"
+            " WHERE id BETWEEN ? AND ? AND attempts > 0"
             " AND seen = 0 AND state NOT IN ('planned', 'in_flight')"
         )
         failures, finished = next(self._rows(query, self.item_range(run_id)))
@@ -292,6 +315,11 @@ class History:
     def _rows(self, query: str, values: Iterable[object] = ()) -> Iterator[tuple[Any, ...]]:
         with translated(self._path):
             yield from self._db.execute(query, tuple(values))
+
+
+def destination_name(said: Mapping[str, Any]) -> str:
+    """Return what a destination is called: the slug of a bridge, the name of a configuration of gateways."""
+    return str(said.get("bridge") or said["name"])
 
 
 @contextmanager

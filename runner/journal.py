@@ -49,9 +49,12 @@ class Journal:
         """Gather that a look has seen a detached item gone."""
         self._verified.append(item)
 
-    async def claim(self, account: str, *, after: int, upto: int, most: int) -> list[tuple[int, str]]:
+    async def claim(
+        self, account: str, *, after: int, upto: int, most: int, departs: float | None = None
+    ) -> list[tuple[int, str]]:
         """Return the next items of a lane; when this returns, their marks are on the disk."""
-        return await self.call(self.ledger.claim, self.run_id, account, after=after, upto=upto, most=most)
+        claim = self.ledger.claim
+        return await self.call(claim, self.run_id, account, after=after, upto=upto, most=most, departs=departs)
 
     async def count(self, account: str, *, rate: float, tally: Tally, waiting: str | None) -> None:
         """Record what a lane has counted, and why it waits."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from runner.records import Attempt, Command, Ending, NewTarget, RunRecord, Settled
     from runner.tally import Tally
 
-VERSION = 2
+VERSION = 3
 _EXCLUDE = "UPDATE item SET state = 'skipped', reason = 'excluded', finished_at = ? WHERE id BETWEEN ? AND ?"
 
 
@@ -59,7 +59,7 @@ class Ledger:
     def begin(self, run: RunRecord, rules: Mapping[str, Any], targets: Iterable[NewTarget]) -> None:
         """Record a run, the rules that a resume has to hold to as well, and its items as planned, in plan order."""
         plan: dict[str, Any] = {"name": run.plan_name, "path": run.plan_path, "sha256": run.plan_sha256}
-        plan |= {"metadata": run.metadata, "description": run.description}
+        plan |= {"metadata": run.metadata, "description": run.description, "moves": run.moves}
         values = {
             "id": run.id,
             "plan": _json(plan),
@@ -106,27 +106,38 @@ class Ledger:
                 "UPDATE item SET seen = 0 WHERE id BETWEEN ? AND ? AND seen = 1", self.history.item_range(run_id)
             )
 
-    def saw(self, sightings: Iterable[tuple[int, Mapping[str, Any]]], settled: Iterable[Settled]) -> None:
+    def saw(self, sightings: Iterable[tuple[int, Mapping[str, Any]]], settled: Collection[Settled]) -> None:
         """Record a pre-check: what it saw of items that may be sent from now on, and those that it settled."""
         with self._transaction() as db:
             entries.see(db, sightings)
             entries.settle(db, settled)
 
-    def claim(self, run_id: str, account: str, *, after: int, upto: int, most: int) -> list[tuple[int, str]]:
+    def claim(
+        self, run_id: str, account: str, *, after: int, upto: int, most: int, departs: float | None = None
+    ) -> list[tuple[int, str]]:
         """Mark the next items of a lane as in flight, durably, and return their ids and numbers in plan order.
 
-        Only items that the pre-check saw attached are taken, with ids above ``after`` and up to ``upto``.
+        Only items that the pre-check saw attached are taken, with ids above ``after`` and up to ``upto``. Of those that
+        are moved it is noted that they may be without a place from ``departs`` on, unless they are already.
         """
         with self._transaction() as db:
             run = db.execute("SELECT no FROM run WHERE id = ?", (run_id,)).fetchone()[0]
-            return entries.claim(db, run, account, after=after, upto=upto, most=most)
+            claimed = entries.claim(db, run, account, after=after, upto=upto, most=most)
+            if departs is not None:
+                entries.depart(db, [item for item, _ in claimed], departs)
+            return claimed
+
+    def stayed(self, items: Iterable[int]) -> None:
+        """Record of items that are moved that a look saw them where they were: they are not without a place."""
+        with self._transaction() as db:
+            entries.stay(db, items)
 
     def mark(self, items: Iterable[int]) -> None:
         """Mark these items as in flight, durably; StepRefused unless the pre-check saw that all of them may be sent."""
         with self._transaction() as db:
             entries.mark(db, items)
 
-    def record(self, attempts: Iterable[Attempt], settled: Iterable[Settled], verified: Iterable[int] = ()) -> None:
+    def record(self, attempts: Iterable[Attempt], settled: Collection[Settled], verified: Iterable[int] = ()) -> None:
         """Add attempts, record outcomes (Pending is planned again), and note detached items that were seen gone."""
         with self._transaction() as db:
             entries.attempt(db, attempts)
@@ -242,8 +253,9 @@ class Ledger:
                 script = files("runner").joinpath("ledger.sql").read_text("utf-8")
                 for statement in _statements(script):
                     db.execute(statement)
-            if version < VERSION:  # what version 1 lacks is only the steps of a rollback
+            if version < VERSION:  # what older ones lack are the steps of rollbacks and moves, and a table for gaps
                 db.executemany("INSERT OR IGNORE INTO step VALUES (?, ?)", sorted(STEPS))
+                db.execute(entries.GAP)
                 db.execute(f"PRAGMA user_version = {VERSION}")
 
 

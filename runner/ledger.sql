@@ -1,4 +1,4 @@
--- Version 2. An item's id is its target's number shifted left by 24 bits plus its place there, so that ids ascend in plan
+-- Version 3. An item's id is its target's number shifted left by 24 bits plus its place there, so that ids ascend in plan
 -- order, a run is one range of ids, and no index has to be kept while a run is written.
 CREATE TABLE run (
     no INTEGER PRIMARY KEY,

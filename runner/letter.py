@@ -56,6 +56,10 @@ EXAMPLE: Mapping[str, Any] = {
         "reattached": 0,
         "already_attached": 0,
         "would_reattach": 0,
+        "moved": 0,
+        "already_moved": 0,
+        "stranded": 0,
+        "would_move": 0,
     },
     "failures": [
         {"number": "+14155550101", "where": "unpod-main/sales", "outcome": "failed", "why": "HTTP 400: refused"}

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 
 Confirmation = Literal["response", "verification"]
 GoneReason = Literal["unknown_to_account", "target_gone"]
-SkipReason = Literal["protected", "attached_elsewhere", "excluded"]
+SkipReason = Literal["protected", "attached_elsewhere", "not_attached", "excluded"]
 
 
 class State(StrEnum):
@@ -23,6 +23,9 @@ class State(StrEnum):
     ALREADY_DETACHED = "already_detached"
     REATTACHED = "reattached"
     ALREADY_ATTACHED = "already_attached"
+    MOVED = "moved"
+    ALREADY_MOVED = "already_moved"
+    STRANDED = "stranded"
     SKIPPED = "skipped"
     FAILED = "failed"
     UNKNOWN = "unknown"
@@ -30,7 +33,9 @@ class State(StrEnum):
 
 OPEN = frozenset({State.PLANNED, State.IN_FLIGHT})
 SETTLED = frozenset(State) - OPEN
-TROUBLED = frozenset({State.FAILED, State.UNKNOWN})
+TROUBLED = frozenset({State.FAILED, State.UNKNOWN, State.STRANDED})
+UNFINISHED = OPEN | {State.STRANDED}
+"""What a resume takes up without being asked: a number without a place is not left alone."""
 
 
 def _steps(done: State, already: State) -> set[tuple[State, State]]:
@@ -55,8 +60,21 @@ def _steps(done: State, already: State) -> set[tuple[State, State]]:
     }
 
 
+_STRANDING = {
+    (State.IN_FLIGHT, State.STRANDED),  # taken off here, and attached neither there nor here again
+    (State.MOVED, State.STRANDED),  # verification saw it attached to nothing
+    (State.FAILED, State.STRANDED),
+    (State.UNKNOWN, State.STRANDED),
+    (State.STRANDED, State.MOVED),
+    (State.STRANDED, State.ALREADY_MOVED),
+    (State.STRANDED, State.FAILED),  # a look saw it attached to what it was taken off
+    (State.STRANDED, State.IN_FLIGHT),  # taken up again by a resume
+}
 STEPS: frozenset[tuple[State, State]] = frozenset(
-    _steps(State.DETACHED, State.ALREADY_DETACHED) | _steps(State.REATTACHED, State.ALREADY_ATTACHED)
+    _steps(State.DETACHED, State.ALREADY_DETACHED)
+    | _steps(State.REATTACHED, State.ALREADY_ATTACHED)
+    | _steps(State.MOVED, State.ALREADY_MOVED)
+    | _STRANDING
 )
 """The only steps an item may take; the ledger's storage refuses every other one."""
 
@@ -103,6 +121,29 @@ class AlreadyAttached:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """This run moved it: the provider said so, or a look settled an attempt whose answer was lost."""
+
+    confirmed_by: Confirmation
+    state: ClassVar[State] = State.MOVED
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyMoved:
+    """It was attached where it should go, and nothing that this run sent can have done that."""
+
+    state: ClassVar[State] = State.ALREADY_MOVED
+
+
+@dataclass(frozen=True, slots=True)
+class Stranded:
+    """It was taken off what it hung on and is attached to nothing; ``fault`` says why."""
+
+    fault: Fault
+    state: ClassVar[State] = State.STRANDED
+
+
+@dataclass(frozen=True, slots=True)
 class Skipped:
     """Left alone on purpose."""
 
@@ -112,7 +153,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """It is known to be as it was: still attached, in a rollback not put back."""
+    """It is known to be as it was: still attached (or attached again, in a move), in a rollback not put back."""
 
     fault: Fault
     state: ClassVar[State] = State.FAILED
@@ -134,8 +175,8 @@ class Pending:
     state: ClassVar[State] = State.PLANNED
 
 
-Done = Detached | AlreadyDetached | Reattached | AlreadyAttached
-Outcome = Done | Skipped | Failed | Unknown | Pending
+Done = Detached | AlreadyDetached | Reattached | AlreadyAttached | Moved | AlreadyMoved
+Outcome = Done | Skipped | Failed | Stranded | Unknown | Pending
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +204,14 @@ class Elsewhere:
     where: str
 
 
-Seen = Attached | Gone | Elsewhere
+@dataclass(frozen=True, slots=True)
+class Still:
+    """A look saw the number attached to ``where`` it is to be moved from."""
+
+    where: str
+
+
+Seen = Attached | Gone | Elsewhere | Still
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,17 @@ _MOMENT = 1.0
 
 
 @dataclass(frozen=True, slots=True)
+class Crossing:
+    """Where a number is ``moved_to``, and how long that left it without a place; nulls where it is not moved."""
+
+    moved_to: str | None = None
+    gap_ms: float | None = None
+
+
+_NONE = Crossing()
+
+
+@dataclass(frozen=True, slots=True)
 class Narrator:
     """Tells ``log`` and ``progress`` what happened."""
 
@@ -62,6 +73,7 @@ class Narrator:
         attempts: int | None = None,
         answer: Attempt | None = None,
         was: State | None = None,
+        crossing: Crossing = _NONE,
     ) -> None:
         """Tell what became of a number after so many ``attempts``.
 
@@ -80,6 +92,8 @@ class Narrator:
             latency_ms=round(answer.latency_ms, 1) if answer else None,
             error=fault.message if fault else None,
             http_status=fault.http_status if fault else answer and answer.http_status,
+            moved_to=crossing.moved_to,
+            gap_ms=crossing.gap_ms,
         )
         self.progress.settled(lane.account, outcome.state, was)
 

@@ -12,7 +12,7 @@ import time
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from runner import log, providers
 from runner.begin import Options, Rules, begin, new_run_id
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from runner.log import ConsoleFormat, Log
     from runner.plan import Plan
     from runner.preview import Preview
+    from runner.records import RunRecord
     from runner.rollback import Said
     from runner.state import StateFolder
     from runner.tracing import Trace
@@ -72,10 +73,14 @@ async def start(plan: Plan, settings: Settings, state: StateFolder, options: Opt
     """
     accounts = _accounts(settings, (group.account for group in plan.groups), options, front.environ)
     audience = _audience(settings, options, front)
+    moved = [said for group in plan.groups if group.reassign for said in (group.reassign, group.reattach)]
+    given = (
+        {} if options.sandbox else revealed(moved, front.environ)
+    )  # a sandbox takes a reference as it takes a secret
     run_id = new_run_id(front.clock())
     state.prepare()
     with opened(state) as ledger:
-        job = _Job(ledger, run_id, accounts, settings, state, options, front, audience)
+        job = _Job(ledger, run_id, accounts, settings, state, options, front, audience, given)
         with ExitStack() as lanes:
             lanes.enter_context(job.held())
             begin(ledger, run_id, plan, options, front.clock())
@@ -92,12 +97,19 @@ async def resume(run_id: str, settings: Settings, state: StateFolder, options: O
         names = (target.account for target in ledger.history.targets(record.id))
         accounts = _accounts(settings, names, options, front.environ)
         audience = _audience(settings, options, front)
-        given = revealed(ledger.history.given(record.id) if record.rollback_of else (), front.environ)
+        given = revealed(_said(ledger, record), front.environ)
         job = _Job(ledger, record.id, accounts, settings, state, options, front, audience, given)
         with ExitStack() as lanes:
             lanes.enter_context(job.held())
             ledger.reopen(record.id)
             return await _perform(job, lanes.close)
+
+
+def _said(ledger: Ledger, record: RunRecord) -> list[Mapping[str, Any]]:
+    """Return all that a run was given for attaching numbers, there or back."""
+    rules = Rules.load(ledger.history.rules(record.id))
+    back = ledger.history.given(record.id) if record.rollback_of else []
+    return [*back, *rules.reassign.values(), *(rules.reattach.values() if record.moves else ())]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +150,7 @@ class _Job:
     front: Front
     audience: Audience
     given: Mapping[str, str] = field(default_factory=dict)
-    """The secrets that a rollback was given by reference, by their references."""
+    """The secrets that a rollback or a move was given by reference, by their references."""
     session: str = field(default_factory=lambda: new_run_id(time.time()))
     """Which process: ids of later ones sort behind it."""
 

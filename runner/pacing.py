@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiolimiter import AsyncLimiter
@@ -35,6 +36,18 @@ _GRAIN = 0.001
 _ABOUT_A_SECOND = 2.0
 
 
+@dataclass(slots=True, eq=False)
+class Passage:
+    """The requests of one number that is moved: room for the attach is kept from its detach on (`Pacer.leave`).
+
+    While the number is ``between`` two places, its requests go before all others, and also while the lane is on hold
+    or closes.
+    """
+
+    kept: bool = False
+    between: bool = False
+
+
 class Pacer:
     """Grants permission for one request at a time, at most ``rate``, which may adapt to what the provider takes.
 
@@ -59,13 +72,17 @@ class Pacer:
         self._released = asyncio.Event()
         self._released.set()
         self._closes = math.inf
+        self._kept = 0
+        """For how many requests of passages room is kept."""
 
-    async def grant(self, *, sending: bool = False) -> Grant:
+    async def grant(self, *, sending: bool = False, passage: Passage | None = None) -> Grant:
         """Return when one request may leave; take it directly before sending.
 
-        Raises LaneStopped once the lane closes: for what would change something at once, for a look when it could not
-        leave before the lane is closed.
+        Raises LaneStopped once the lane closes: for what would change something at once, for a look, or what a number
+        between two places needs, when it could not leave before the lane is closed.
         """
+        if passage:
+            return await self._grant_passage(passage, sending=sending and not passage.between)
         # Below the rate nobody waits, and then neither a lock nor a timer is needed.
         if not (self._turn.locked() or (sending and self.held)) and self._wait_left(sending=sending) <= 0:
             return await self._take()
@@ -76,19 +93,52 @@ class Pacer:
                 if granted := await self._take_turn(sending=sending):
                     return granted
 
-    async def _take_turn(self, *, sending: bool) -> Grant | None:
+    async def _grant_passage(self, passage: Passage, *, sending: bool) -> Grant:
+        """Grant without a turn what is urgent, and in its turn what begins a passage."""
+        while True:
+            if sending:
+                await self._released.wait()
+            async with contextlib.nullcontext() if passage.between else self._turn:
+                if granted := await self._take_turn(sending=sending, passage=passage):
+                    return granted
+
+    def leave(self, passage: Passage) -> None:
+        """Keep no room for ``passage`` any more."""
+        self._kept -= passage.kept
+        passage.kept = False
+
+    async def _take_turn(self, *, sending: bool, passage: Passage | None = None) -> Grant | None:
         """Wait for the next grant and take it; return None when detach requests were put on hold meanwhile."""
         while not (sending and self.held):
-            if (wait := self._wait_left(sending=sending)) <= 0:
-                return await self._take()
+            if (wait := self._wait_left(sending=sending, passage=passage)) <= 0:
+                return await self._take(passage)
             await self._sleep(max(wait, _GRAIN))
         return None
 
-    async def _take(self) -> Grant:
-        if self._log.most > 1:
-            await self._limiter.acquire(self._interval)  # does not wait: it was asked before
+    async def _take(self, passage: Passage | None = None) -> Grant:
+        if self._log.most > 1 and (spaced := self._spaced(passage)):
+            await self._limiter.acquire(spaced)  # does not wait: it was asked before
+        if passage and not passage.between and not passage.kept:
+            passage.kept = True
+            self._kept += 1
         self._left -= 1
         return self._log.add(asyncio.get_running_loop().time())
+
+    def _spaced(self, passage: Passage | None) -> float:
+        """Return how much of the limiter a request takes: the first of a passage takes that of its second as well."""
+        if passage is None or passage.kept:
+            return 0.0 if passage and passage.between else self._interval
+        return 0.0 if passage.between else 2 * self._interval
+
+    def _ahead(self, passage: Passage | None) -> int:
+        """Return for how many requests of others room has to be left, and for a second one of one's own."""
+        if passage is None:
+            return self._kept
+        if passage.between:
+            return 0
+        if passage.kept:
+            return min(self._kept, self._log.most) - 1
+        return self._kept + (self._log.most > 1)
 
     @property
     def adaptive(self) -> bool:
@@ -166,10 +216,10 @@ class Pacer:
         self._left = min(left, self._left) if now < self._resets else left
         self._resets = now + quota.resets_in
 
-    def _wait_left(self, *, sending: bool) -> float:
+    def _wait_left(self, *, sending: bool, passage: Passage | None = None) -> float:
         """Return the seconds until the next request may leave; LaneStopped when it is not to leave at all."""
         now = asyncio.get_running_loop().time()
-        earliest = self._earliest(now)
+        earliest = self._earliest(now, passage)
         if self._closing.is_set() and (sending or earliest > max(now, self._closes)):
             raise LaneStopped("the lane is stopping")
         return earliest - now
@@ -186,10 +236,10 @@ class Pacer:
     def _patient_until(self) -> float:
         return max(self._resumes, self._resets if self._left <= 0 else 0.0)
 
-    def _earliest(self, now: float) -> float:
+    def _earliest(self, now: float, passage: Passage | None) -> float:
         """Return the moment from which on the next request may leave, or one at which to ask again."""
-        earliest = max(self._patient_until, self._log.free_at(now))
+        earliest = max(self._patient_until, self._log.free_at(now, self._ahead(passage)))
         # One grant a window needs no spacing.
-        if earliest <= now and self._log.most > 1 and not self._limiter.has_capacity(self._interval):
+        if earliest <= now and self._log.most > 1 and not self._limiter.has_capacity(self._spaced(passage)):
             return now + self._interval
         return earliest

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from runner.providers import Before, Reader, Reversal, Wanted
     from runner.snapshot import Snapshots
 
-_AT_ONCE = 1000
+AT_ONCE = 1000
+"""How many sights are gathered before they are recorded."""
 
 
 @dataclass(slots=True)
@@ -129,7 +130,7 @@ class Precheck:
             for standing in standings:
                 self._away(standing, sight)
         self._open.pop(sight.target, sight.number)
-        if len(self._sightings) + len(self._settled) >= _AT_ONCE:
+        if len(self._sightings) + len(self._settled) >= AT_ONCE:
             await self._write()
 
     def _away(self, standing: Standing, sight: NumberSeen) -> None:

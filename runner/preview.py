@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from runner.providers import Reversal
 
 
+_NOWHERE: Mapping[int, str] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class TargetPreview:
     """One target: how many numbers would be sent, need nothing, or are left alone and why.
@@ -38,6 +41,8 @@ class TargetPreview:
     excluded: int
     attached: int | None
     goal: Goal = DETACH
+    moved_to: tuple[str, ...] = ()
+    """Where its numbers are moved to, where they are."""
     lacking: int = 0
     """In a rollback: how many cannot be put back as things stand."""
 
@@ -56,15 +61,16 @@ class TargetPreview:
         share = f" of {self.attached} attached" if self.attached is not None else ""
         if self.attached and self.to_send:
             share += f" ({_percent(self.to_send, self.attached)} %)"
+        to = f" to {', '.join(self.moved_to)}" if self.moved_to else ""
         others = {
             str(self.goal.already).replace("_", " "): self.already,
             "protected": self.protected,
-            "attached elsewhere": self.elsewhere,
+            "attached elsewhere" if not self.moved_to else "not here": self.elsewhere,
             "excluded": self.excluded,
             "that cannot be put back": self.lacking,
         }
         return ", ".join(
-            [f"to {self.goal.verb}{share}", *(f"{count} {what}" for what, count in others.items() if count)]
+            [f"to {self.goal.verb}{to}{share}", *(f"{count} {what}" for what, count in others.items() if count)]
         )
 
 
@@ -158,14 +164,20 @@ def foresee(
     rules: Rules,
     *,
     goal: Goal,
+    moves_to: Mapping[int, str],
     verify: bool,
     now: float,
 ) -> Preview:
-    """Return what a run of ``plan`` would do, from what each lane's pre-check found; ``now`` is since the epoch."""
+    """Return what a run of ``plan`` would do, from what each lane's pre-check found; ``now`` is since the epoch.
+
+    ``moves_to`` says where the numbers of a target are moved to, by its number.
+    """
     census = {(name, target): n for name, found in findings.items() for target, n in found.census.items()}
-    targets = preview_targets([each for group in lanes.values() for each in group], tabs, census, goal)
+    targets = preview_targets([each for group in lanes.values() for each in group], tabs, census, goal, moves_to)
     counts = {lane: sum(each.to_send for each in targets if each.account == lane.account) for lane in lanes}
-    ahead = tuple(preview_lane(lane, count, findings[lane.account], verify=verify) for lane, count in counts.items())
+    ahead = tuple(
+        preview_lane(lane, count, findings[lane.account], goal, verify=verify) for lane, count in counts.items()
+    )
     blocks = [f"{name}: {text}" for name, found in findings.items() for text in found.blocks]
     warnings = [f"{name}: {text}" for name, found in findings.items() for text in found.warnings]
     blocks += guarded(rules.guards, targets, goal)
@@ -176,7 +188,11 @@ def foresee(
 
 
 def preview_targets(
-    targets: Iterable[Target], tabs: Iterable[Tab], census: Mapping[tuple[str, str | None], int], goal: Goal
+    targets: Iterable[Target],
+    tabs: Iterable[Tab],
+    census: Mapping[tuple[str, str | None], int],
+    goal: Goal,
+    moves_to: Mapping[int, str] = _NOWHERE,
 ) -> tuple[TargetPreview, ...]:
     """Return one preview per account and target, groups of the same target added up, in plan order."""
     places = {target.no: (target.account, target.target) for target in targets}
@@ -190,20 +206,21 @@ def preview_targets(
             to_send=counts["to_send"],
             already=counts[goal.already],
             protected=counts["protected"],
-            elsewhere=counts["attached_elsewhere"],
+            elsewhere=counts["attached_elsewhere"] + counts["not_attached"],
             excluded=counts["excluded"],
             attached=census.get(place),
             goal=goal,
-            lacking=counts[State.PLANNED] if goal.attached else 0,
+            moved_to=tuple(dict.fromkeys(moves_to[no] for no, at in places.items() if at == place and no in moves_to)),
+            lacking=counts[State.PLANNED] if goal.done is State.REATTACHED else 0,
         )
         for place, counts in sums.items()
     )
 
 
-def preview_lane(lane: Lane, to_send: int, found: Findings, *, verify: bool) -> LanePreview:
+def preview_lane(lane: Lane, to_send: int, found: Findings, goal: Goal, *, verify: bool) -> LanePreview:
     """Return the estimate of a lane: its looks so far stand for those of the verification."""
     looks = lane.channel.tally.requests
-    ahead = to_send + (looks - found.once if verify and to_send else 0)
+    ahead = to_send * goal.requests + (looks - found.once if verify and to_send else 0)
     pacer = lane.channel.pacer
     rate, expires_at = pacer.rate.per_second, lane.channel.token.expires_at
     return LanePreview(

@@ -45,6 +45,8 @@ class RunRecord:
     version: str
     host: str
     user: str
+    moves: bool = False
+    """Whether it moves its numbers instead of detaching them."""
 
 
 class ItemRecord(NamedTuple):
@@ -66,6 +68,10 @@ class ItemRecord(NamedTuple):
     before: dict[str, Any] | None = None
     verified: bool = False
     """Whether a look after the detach saw it gone."""
+    moved_to: str | None = None
+    """Where it is moved to; null in a run that moves nothing."""
+    gap_ms: float | None = None
+    """How long it was attached to nothing while it was moved, at most; null where nobody measured that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +147,14 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of an item; ``attempts`` are those made since it was claimed."""
+    """What became of an item; ``attempts`` are those made since it was claimed, ``gap_ms`` as of an `ItemRecord`."""
 
     item: int
     outcome: Outcome
     at: float
     attempts: int = 0
     verified: bool = False
+    gap_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,10 @@ Said = dict[str, dict[str, Any]]
 """What the command line gives under --reattach, by ACCOUNT or ACCOUNT/TARGET."""
 
 
+_TAKEN_OFF = frozenset({State.DETACHED, State.STRANDED})
+"""What a run has detached and not attached again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Detached:
     """What a run has detached at one target, and where each number was."""
@@ -48,7 +52,12 @@ def reversible(ledger: Ledger, run_id: str) -> RunRecord:
         raise InputError(f"run {run_id} cannot be rolled back: it was {kind}")
     if record.rollback_of:
         raise InputError(f"run {run_id} is a rollback itself; to detach its numbers again, run the plan again")
-    if not any(tab.state is State.DETACHED for tab in ledger.history.tabs(run_id)):
+    if not any(tab.state in _TAKEN_OFF for tab in ledger.history.tabs(run_id)):
+        if record.moves:
+            raise InputError(
+                f"run {run_id} moved its numbers and left none without a place, so there is nothing to put back;"
+                " to bring them back, write a plan that moves them from where they are now"
+            )
         raise InputError(f"run {run_id} has detached nothing, so there is nothing to put back")
     return record
 
@@ -99,7 +108,7 @@ def _detached(ledger: Ledger, run_id: str) -> dict[tuple[str, str | None], Detac
     places = {target.no: target for target in ledger.history.targets(run_id)}
     groups: dict[tuple[str, str | None], Detached] = {}
     for item in ledger.history.items(run_id):
-        if item.state is State.DETACHED:
+        if item.state in _TAKEN_OFF:
             at = places[item.id >> SHIFT]
             group = groups.setdefault((at.account, at.target), Detached(at.account, at.provider, at.target))
             group.numbers.append(item.number)

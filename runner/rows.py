@@ -45,6 +45,7 @@ def run(row: tuple[Any, ...]) -> RunRecord:
         version=who[0],
         host=who[1],
         user=who[2],
+        moves=known.get("moves", False),
     )
 
 

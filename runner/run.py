@@ -15,11 +15,13 @@ from runner.begin import leave_alone
 from runner.bounds import bounded
 from runner.detaching import Detaching
 from runner.errors import LedgerError, RecordingFailed, RequestError, StepRefused, first_of
+from runner.history import SHIFT, destination_name
 from runner.journal import Journal
 from runner.lanes import PatientReads, Stop
 from runner.ledgerfile import LedgerFile
-from runner.model import OPEN, TROUBLED, Pending
-from runner.narrating import Narrator
+from runner.model import TROUBLED, UNFINISHED, Pending
+from runner.moving import Moving
+from runner.narrating import Crossing, Narrator
 from runner.opening import open_lane
 from runner.precheck import Findings
 from runner.preview import Preview, foresee
@@ -68,14 +70,16 @@ class Run:
     signal: int | None = None
     notes: list[str] = field(default_factory=list)
     secrets: Mapping[str, str] = field(default_factory=dict)
-    """The values of what was given by reference for a rollback."""
+    """The values of what was given by reference for a rollback or a move."""
+    moves_to: dict[int, str] = field(default_factory=dict)
+    """What the numbers of each target are moved to, by the target's number; empty when they are detached."""
     failures: int = 0
     finished: int = 0
     believed: set[int] = field(default_factory=set)
     """Items whose still being attached was verified with all patience in this process."""
 
     narrator: Narrator = field(init=False)
-    stages: Detaching | Restoring = field(init=False)
+    stages: Detaching | Restoring | Moving = field(init=False)
 
     def __post_init__(self) -> None:
         self.narrator = Narrator(self.log, self.progress)
@@ -100,12 +104,16 @@ class Run:
         self.log.info("run.finished", status=report.status, exit_code=report.exit_code, **report.totals)
         return report
 
-    def _stages(self, journal: Journal, record: RunRecord) -> Detaching | Restoring:
+    def _stages(self, journal: Journal, record: RunRecord) -> Detaching | Restoring | Moving:
         if record.rollback_of is not None:
             return Restoring(journal, self.rules, self.log, self.clock, self.secrets)
-        targets = enumerate(self.ledger.history.targets(self.run_id))
-        said = {target.no: self.rules.reattach.get(place, {}) for place, target in targets}
-        return Detaching(journal, self.rules, self.log, self.clock, said)
+        targets = self.ledger.history.targets(self.run_id)
+        said = {target.no: self.rules.reattach.get(place, {}) for place, target in enumerate(targets)}
+        if not record.moves:
+            return Detaching(journal, self.rules, self.log, self.clock, said)
+        to = {target.no: self.rules.reassign[place] for place, target in enumerate(targets)}
+        self.moves_to = {no: destination_name(where) for no, where in to.items()}
+        return Moving(journal, self.rules, self.log, self.clock, said, to, self.secrets)
 
     def _failure(self, error: BaseException) -> BaseException:
         if isinstance(error, LedgerError) and not isinstance(error, StepRefused):
@@ -212,7 +220,15 @@ class Run:
         lanes = {lane: self.targets[name] for name, lane in self.lanes.items()}
         plan = self.ledger.history.run(self.run_id).plan_name
         seen = foresee(
-            plan, lanes, tabs, findings, self.rules, goal=self.stages.goal, verify=self.options.verify, now=self.clock()
+            plan,
+            lanes,
+            tabs,
+            findings,
+            self.rules,
+            goal=self.stages.goal,
+            moves_to=self.moves_to,
+            verify=self.options.verify,
+            now=self.clock(),
         )
         self.notes += [*seen.blocks, *seen.warnings]
         self.narrator.prechecked(seen)
@@ -220,7 +236,7 @@ class Run:
 
     async def _look(self, lane: Lane, findings: Findings, *, expand_only: bool) -> None:
         reads, targets = PatientReads(lane), self.targets[lane.account]
-        states = OPEN | TROUBLED if self.options.retry_failed else OPEN
+        states = UNFINISHED | TROUBLED if self.options.retry_failed else UNFINISHED
         try:
             if expand_only:
                 await self.stages.expand(lane, reads, targets)
@@ -286,11 +302,23 @@ class Run:
             for lane in self.lanes.values():
                 group.create_task(counted(lane))
 
-    def _settled(self, lane: Lane, item: Item, outcome: Outcome, attempts: int, answer: Attempt | None) -> None:
+    def _settled(
+        self,
+        lane: Lane,
+        item: Item,
+        outcome: Outcome,
+        attempts: int,
+        answer: Attempt | None,
+        *,
+        gap_ms: float | None = None,
+    ) -> None:
         """Count what became of an item."""
         if isinstance(outcome, Pending):
             return
-        self.narrator.settled(lane, item.target, item.number, outcome, attempts=attempts, answer=answer)
+        crossing = Crossing(self.moves_to.get(item.id >> SHIFT), gap_ms)
+        self.narrator.settled(
+            lane, item.target, item.number, outcome, attempts=attempts, answer=answer, crossing=crossing
+        )
         self.finished += 1
         self.failures += outcome.state in TROUBLED
         self._mind_guards()

@@ -21,6 +21,8 @@ _SOON_BACK = 0.013
 _STEADINESS = 256
 # How soon to look again whether a request that waits for its connection has left.
 _SOON = 0.002
+# How often in a window to look again whether room that others have first has become free.
+_PATIENTLY = 20
 
 
 class SlidingLog:
@@ -44,11 +46,17 @@ class SlidingLog:
         while len(self._grants) > self._kept:
             self._grants.popleft()
 
-    def free_at(self, now: float) -> float:
-        """Return when the next request may leave, or a moment at which to ask again; it may be past."""
-        if len(self._grants) < self.most:
+    def free_at(self, now: float, ahead: int = 0) -> float:
+        """Return when the next request may leave, or a moment at which to ask again; it may be past.
+
+        Room for ``ahead`` more is left to others.
+        """
+        most = self.most - ahead
+        if most <= 0:
+            return now + self.window / _PATIENTLY
+        if len(self._grants) < most:
             return now
-        arrived = self._grants[-self.most].arrived
+        arrived = self._grants[-most].arrived
         return now + _SOON if arrived is None else arrived + self.window
 
     def add(self, now: float) -> Grant:

@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from runner.errors import RequestError
-from runner.model import Attached, Failed, Fault, Gone, State
+from runner.model import TROUBLED, Attached, Failed, Fault, Gone, State, Stranded
 from runner.precheck import settled_by
 from runner.providers import NumberSeen, TargetSeen
 from runner.records import Settled
@@ -53,6 +53,7 @@ class Verification:
         self._changed = changed
         self._believed = believed
         self._open = Waiting()
+        self._last: dict[tuple[str | None, str], Seen] = {}
 
     async def run(self, targets: Iterable[Target]) -> str | None:
         """Settle what can be settled; return a sentence when something could not be looked at.
@@ -77,7 +78,7 @@ class Verification:
         return None
 
     async def _load(self, groups: Iterable[Target]) -> None:
-        states = {self._goal.done, State.FAILED, State.UNKNOWN}
+        states = TROUBLED | {self._goal.done}
         for target in groups:
             for each in await self._journal.call(self._journal.ledger.history.items_of, target.no, states):
                 if not each.verified and each.id not in self._believed:
@@ -136,6 +137,8 @@ class Verification:
                 self._reached(target, standing, seen)
         elif fault := self._goal.obstacle(seen):
             self._hangs_on(target, number, fault)
+        else:
+            self._last[target, number] = seen
 
     def _reached(self, target: str | None, standing: Standing, seen: Seen) -> None:
         if standing.state is self._goal.done:
@@ -149,17 +152,13 @@ class Verification:
             self._settle(target, standing, Failed(fault))
 
     def _as_before(self, target: str | None, number: str) -> None:
-        what = self._goal.undone
+        seen = self._last.get((target, number))
         for standing in self._open.pop(target, number):
             self._believed.add(standing.id)
-            if standing.state is self._goal.done:
-                text = f"the provider confirmed the {self._goal.noun}, but the number is {what} when looked at"
-                self._settle(target, standing, Failed(Fault(what.replace(" ", "_"), text)))
-            elif standing.state is State.UNKNOWN:
-                text = f"the answer to the attempt was lost, and the number is {what} when looked at"
-                self._settle(target, standing, Failed(Fault(what.replace(" ", "_"), text)))
+            if outcome := self._goal.corrected(standing.state, seen):
+                self._settle(target, standing, outcome)
 
     def _settle(self, target: str | None, standing: Standing, outcome: Outcome) -> None:
-        verified = not isinstance(outcome, Failed)
+        verified = not isinstance(outcome, Failed | Stranded)
         self._journal.settled(Settled(standing.id, outcome, self._clock(), verified=verified))
         self._changed(target, standing, outcome)

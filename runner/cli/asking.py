@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.log import plain
+from runner.model import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runner.preview import Preview
 
+_BACK = {
+    State.DETACHED: "rollback",
+    State.REATTACHED: "back",
+    State.MOVED: "back if refused",
+}
 _SHOWN = 12
 _MANY = 100
 
@@ -35,7 +41,7 @@ def describe(seen: Preview, say: Callable[[str], None]) -> None:
         say(f"  {lane.account:<{name}}  {lane.sentence()}")
     for lane in busy:
         if way_back := lane.reversible():
-            say(f"  {lane.account:<{name}}  {'back' if seen.goal.attached else 'rollback'}: {way_back}")
+            say(f"  {lane.account:<{name}}  {_BACK[seen.goal.done]}: {way_back}")
 
 
 def _way_back(seen: Preview) -> str:
@@ -55,8 +61,12 @@ class Prompt:
     async def ask(self, seen: Preview) -> bool:
         """Return whether the answer is yes, or for many numbers the name of the plan."""
         count = "1 number" if seen.to_send == 1 else f"{seen.to_send} numbers"
-        question = f"Put {count} back?" if seen.goal.attached else f"Detach {count}? Their calls stop at once."
-        if not seen.goal.attached:
+        question = {
+            State.DETACHED: f"Detach {count}? Their calls stop at once.",
+            State.REATTACHED: f"Put {count} back?",
+            State.MOVED: f"Move {count}? Each is without a place for a moment.",
+        }[seen.goal.done]
+        if seen.goal.done is State.DETACHED:
             click.echo(_way_back(seen), err=True)
         if seen.to_send <= _MANY:
             answer = await self._asked(f"{question} [y/N] ")

@@ -20,7 +20,7 @@ def misfits(provider: str, said: Mapping[str, Any]) -> Iterator[tuple[str, str]]
     for key, value in said.items():
         if key not in known.reattach:
             yield key, f"{quoted(key)} is nothing that a rollback at {provider} uses; {nearest(key, known.reattach)}"
-        elif key in known.secret and not _is_reference(value):
+        elif key in known.secret and not is_reference(value):
             yield key, f"`{key}` is kept in the ledger; write a reference, ${{NAME}} or file:/path, and no secret"
         elif key == "provider_config_id" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             yield key, f"`{key}` must be a whole number from 1 on, as the provider shows it"
@@ -37,7 +37,8 @@ def revealed(said: Iterable[Mapping[str, Any]], environ: Mapping[str, str]) -> d
     return {text: _parsed(text).resolve(environ) for text in sorted(references)}
 
 
-def _is_reference(value: object) -> bool:
+def is_reference(value: object) -> bool:
+    """Whether a value refers to a secret, and is none itself."""
     try:
         return isinstance(value, str) and _parsed(value).kind != "literal"
     except ValueError:

@@ -6,11 +6,13 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from runner.config.grammar import GuardsFile  # noqa: TC001 - pydantic reads the annotation
 from runner.document import quoted
 from runner.document.schema import Line, Strict, choice, parsed
+from runner.plan.reassign import Destination  # noqa: TC001 - pydantic reads the annotation
+from runner.plan.slugs import Slug  # noqa: TC001 - pydantic reads the annotation
 
 if TYPE_CHECKING:
     from pydantic.config import JsonDict
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})?"
 )
-_UNFIT = re.compile(r"[\s/?#\x00-\x1f\x7f]")
 _NUMBER = {
     "anyOf": [{"type": "string", "pattern": r"^\+[1-9][0-9]{6,14}$"}, {"type": "integer", "minimum": 1_000_000}],
     "description": "E.164: `+` and 7 to 15 digits; quotes are not needed.",
@@ -53,12 +54,6 @@ def _instant(text: str) -> datetime:
         raise ValueError(f"{quoted(text)} is not in the calendar or on the clock; correct it") from None
 
 
-def _path_segment(text: str) -> str:
-    if not text or _UNFIT.search(text) or text in (".", ".."):
-        raise ValueError(f"{quoted(text)} cannot stand in an address; write the slug or id without blanks, /, ? and #")
-    return text
-
-
 def _first_version(value: object) -> int:
     if value != "1":
         raise ValueError(f"this release reads version 1, not {quoted(value)}; write `version: 1`")
@@ -66,7 +61,6 @@ def _first_version(value: object) -> int:
 
 
 Instant = Annotated[datetime, parsed(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
-Slug = Annotated[str, AfterValidator(_path_segment), Field(json_schema_extra={"pattern": r"^[^\s/?#]+$"})]
 
 
 class WindowFile(Strict):
@@ -96,6 +90,10 @@ class GroupFile(Strict):
         default="block", description="Whether the target may be gone already."
     )
     reattach: dict[str, Any] = Field(default={}, description="What a rollback needs and the provider does not show.")
+    reassign: Destination | None = Field(
+        default=None,
+        description="Where the numbers are moved to, instead of being detached; then every group of the plan has it.",
+    )
 
 
 class NumberFile(Strict):

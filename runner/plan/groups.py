@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from runner.config import PROVIDERS
 from runner.config.reattach import misfits
 from runner.document import Mapping, Node, Page, quoted
 from runner.document.schema import free, nearest, typed, validate
 from runner.e164 import NumberList
+from runner.plan import reassign
 from runner.plan.grammar import GroupFile
 from runner.plan.model import Group
 
@@ -36,21 +37,24 @@ class Groups:
     def __init__(self, page: Page, accounts: Accounts[str, str] | None, numbers: Numbers) -> None:
         self._page, self._accounts, self._numbers = page, accounts, numbers
         self._warned: set[str] = set()
+        self._moves: bool | None = None
 
     def read(self, node: Node) -> tuple[Group | None, bytes]:
         """Return the group and the SHA-256 of its number file; None after noting its problems."""
         if not isinstance(node, Mapping):
             self._page.problem(node, "a group must be a mapping with `account`, a target and `numbers`")
             return None, b""
-        file = validate(
-            GroupFile, node, self._page, "a group", free(node, self._page, "reattach", typed) | {"numbers": None}
-        )
+        given = free(node, self._page, "reattach", typed) | {"numbers": None, "reassign": None}
+        file = validate(GroupFile, node, self._page, "a group", given)
         owned = self._owned(node, file) if file else None
+        settings: dict[str, Any] = {}
         if file and owned:
             self._check_reattach(node, owned[1], file)
+            settings = self._reassign(node, owned, file)
+        self._check_alike(node)
         target, everywhere = ((owned[0], owned[2]), PROVIDERS[owned[1]].everywhere) if owned else (None, False)
         listing = self._numbers.read(node, target, everywhere=everywhere)
-        return (self._group(node, file, owned, listing) if file and owned else None), listing.digest
+        return (self._group(node, file, owned, listing, settings) if file and owned else None), listing.digest
 
     def _owned(self, node: Mapping, file: GroupFile) -> Owned | None:
         try:
@@ -68,7 +72,29 @@ class Groups:
             spot = said.get(key) if isinstance(said, Mapping) else None
             self._page.problem(spot or node, sentence)
 
-    def _group(self, node: Mapping, file: GroupFile, owned: Owned, listing: Listing) -> Group:
+    def _reassign(self, node: Mapping, owned: Owned, file: GroupFile) -> dict[str, Any]:
+        """Return where the group's numbers are moved to, flat; nothing after noting its problems."""
+        said = node.get("reassign")
+        if said is None:
+            return {}
+        read_one = reassign.read(said, owned[1], self._page)
+        settings = read_one.settings() if read_one else {}
+        if settings.get("bridge", "") == owned[2]:
+            self._page.problem(said, f"the numbers are on {quoted(owned[2])} already; name another bridge to move to")
+        if file.if_missing == "ok":
+            spot = node.get("if_missing") or said
+            self._page.problem(spot, "numbers of a target that is gone cannot be moved; take `if_missing` out")
+        return settings
+
+    def _check_alike(self, node: Mapping) -> None:
+        """Note a group that is moved beside one that is detached: a person confirms one thing."""
+        moves = node.get("reassign") is not None
+        self._moves = moves if self._moves is None else self._moves
+        if moves != self._moves:
+            words = "is moved, and those above are detached" if moves else "is detached, and those above are moved"
+            self._page.problem(_begin(node), f"this group {words}; write a plan for each")
+
+    def _group(self, node: Mapping, file: GroupFile, owned: Owned, listing: Listing, settings: dict[str, Any]) -> Group:
         account, provider, target = owned
         if listing.all and target is None:
             self._page.warn(_begin(node), f"this takes every number of the whole account {quoted(account)}")
@@ -80,6 +106,7 @@ class Groups:
             notes=listing.notes,
             if_missing=file.if_missing == "ok",
             reattach=file.reattach,
+            reassign=settings,
             place=self._page.place(_begin(node)),
             note=file.note,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ class Group:
     """What a rollback needs and the provider does not show."""
     place: str
     """Where the group stands, as ``file:line:column``."""
+    reassign: dict[str, Any] = field(default_factory=dict)
+    """Where the numbers are moved to, as flat settings; empty where they are detached."""
     note: str | None = None
     """The group's own note, on all of its numbers that have none."""
 
@@ -49,6 +51,11 @@ class Plan:
     window: Window | None
     groups: tuple[Group, ...]
     warnings: tuple[Problem, ...]
+
+    @property
+    def moves(self) -> bool:
+        """Whether it moves its numbers instead of detaching them."""
+        return any(group.reassign for group in self.groups)
 
     @property
     def listed(self) -> int:

@@ -21,21 +21,34 @@ _BAR = range(6, 31)
 _COUNTS = {
     "detached": (State.DETACHED,),
     "back": (State.REATTACHED,),
-    "already": (State.ALREADY_DETACHED, State.ALREADY_ATTACHED),
+    "moved": (State.MOVED,),
+    "already": (State.ALREADY_DETACHED, State.ALREADY_ATTACHED, State.ALREADY_MOVED),
     "skipped": (State.SKIPPED,),
     "failed": (State.FAILED,),
+    "stranded": (State.STRANDED,),
     "unknown": (State.UNKNOWN,),
 }
 _STYLES = {
     "done": "",
     "detached": "green",
     "back": "green",
+    "moved": "green",
+    "stranded": "bold red",
     "failed": "bold red",
     "unknown": "bold red",
     "rate": "cyan",
 }
 # What a narrow terminal does without, first things first; how much room has to be left for the first ones to stay.
-_EXPENDABLE = {"requests": 12, "retries": 12, "already": 8, "skipped": 8, "rate": 0, "detached": 0, "back": 0}
+_EXPENDABLE = {
+    "requests": 12,
+    "retries": 12,
+    "already": 8,
+    "skipped": 8,
+    "rate": 0,
+    "detached": 0,
+    "back": 0,
+    "moved": 0,
+}
 
 
 @dataclass(frozen=True, slots=True)

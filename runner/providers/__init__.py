@@ -13,7 +13,16 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from runner.errors import InputError, UnexpectedAnswer
-from runner.providers.reattaching import REATTACH, Attacher, Before, Reattaching, Reversal, Surroundings, given
+from runner.providers.reattaching import (
+    REATTACH,
+    Attacher,
+    Before,
+    Moving,
+    Reattaching,
+    Reversal,
+    Surroundings,
+    given,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Mapping
@@ -22,7 +31,7 @@ if TYPE_CHECKING:
     from runner.model import Seen
     from runner.transport import Reply
 
-__all__ = ["REATTACH", "Attacher", "Before", "Reattaching", "Reversal", "Surroundings", "given"]
+__all__ = ["REATTACH", "Attacher", "Before", "Moving", "Reattaching", "Reversal", "Surroundings", "given"]
 
 T = TypeVar("T")
 

@@ -57,8 +57,20 @@ class _Nothing:
 
 
 @dataclass(frozen=True, slots=True)
+class Moving:
+    """Where numbers are moved to: what a plan has under ``reassign``, as a `Before` of a number that hangs there."""
+
+    destination: Callable[[Mapping[str, Any], Before], Before]
+    """From what the plan says and what was seen of a number, which counts where the plan is silent."""
+    lacks: Callable[[Before], tuple[str, ...]]
+    """What is missing of a destination."""
+    target: Callable[[Before], str | None]
+    """What a look asks for; null where that may have any id."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reattaching:
-    """How numbers are put back."""
+    """How numbers are put back, and where to they can be moved."""
 
     attacher: Callable[[Http], Attacher]
     reversal: Callable[[Before], Reversal]
@@ -73,6 +85,8 @@ class Reattaching:
     bundle: Callable[[Before], Hashable | None] = lambda _: None
     """What numbers have in common that must be put back in one request; None for one that goes alone."""
     surroundings: Callable[[Reads], Awaitable[Surroundings]] = no_surroundings
+    moving: Moving | None = None
+    """Null where numbers cannot be moved."""
 
 
 def given(before: Before, key: str) -> Any:

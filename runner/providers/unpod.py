@@ -14,7 +14,7 @@ from urllib.parse import quote
 from runner.errors import Refused, UnexpectedAnswer
 from runner.model import Attached, Elsewhere, Gone
 from runner.paging import Page, read_all
-from runner.providers import NumberSeen, Reattaching, Reversal, Spec, TargetSeen, canonical, expect, given
+from runner.providers import Moving, NumberSeen, Reattaching, Reversal, Spec, TargetSeen, canonical, expect, given
 from runner.sharing import Shared
 
 if TYPE_CHECKING:
@@ -252,6 +252,20 @@ def _elsewhere(before: Before, seen: Before) -> str | None:
     return f"{seen['bridge']}, through provider configuration {now} in place of {then}"
 
 
+def _destination(said: Mapping[str, Any], before: Before) -> Before:
+    """Return where a plan moves a number to: through the configuration that it names, else the one that it has."""
+    return {"bridge": said["bridge"], _CONFIG: said.get(_CONFIG, given(before, _CONFIG))}
+
+
+def _lacks(destination: Before) -> tuple[str, ...]:
+    return _reversal(destination).missing
+
+
+def _bridge_of(destination: Before) -> str | None:
+    bridge: str = destination["bridge"]
+    return bridge
+
+
 def _authorize(account: Account, token: str) -> Mapping[str, str]:
     headers = {"Authorization": f"Token {token}", "Content-Type": "application/json", "Accept": "application/json"}
     if account.org_handle:
@@ -266,10 +280,12 @@ SPEC = Spec(
     title="Unpod voice bridges",
     target_key="bridge",
     root="/api/v2/platform",
-    abilities=("check", "detach", "verify", "rollback"),
+    abilities=("check", "detach", "verify", "rollback", "move"),
     reader=UnpodReader,
     detacher=Unpod,
     authorize=_authorize,
     counts=True,
-    reattaching=Reattaching(Unpod, _reversal, _elsewhere, frozenset({_CONFIG})),
+    reattaching=Reattaching(
+        Unpod, _reversal, _elsewhere, frozenset({_CONFIG}), moving=Moving(_destination, _lacks, _bridge_of)
+    ),
 )

@@ -13,8 +13,17 @@ from typing import TYPE_CHECKING, Any
 from runner.errors import Refused, UnexpectedAnswer
 from runner.model import Attached, Elsewhere, Gone
 from runner.paging import Page, read_all
-from runner.providers import NumberSeen, Reattaching, Spec, TargetSeen, canonical, expect
-from runner.providers.videosdk_gateways import KEYS, bundle, elsewhere, read_inventory, reversal, settings, wanted_pair
+from runner.providers import Moving, NumberSeen, Reattaching, Spec, TargetSeen, canonical, expect
+from runner.providers.videosdk_gateways import (
+    KEYS,
+    bundle,
+    destination,
+    elsewhere,
+    read_inventory,
+    reversal,
+    settings,
+    wanted_pair,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping, Sequence
@@ -187,10 +196,18 @@ SPEC = Spec(
     title="VideoSDK SIP gateways",
     target_key="gateway",
     root="/v2/sip",
-    abilities=("check", "detach", "verify", "rollback"),
+    abilities=("check", "detach", "verify", "rollback", "move"),
     reader=VideoSDKReader,
     detacher=VideoSDK,
     authorize=_authorize,
     everywhere=True,
-    reattaching=Reattaching(VideoSDK, reversal, elsewhere, KEYS, bundle, read_inventory),
+    reattaching=Reattaching(
+        VideoSDK,
+        reversal,
+        elsewhere,
+        KEYS,
+        bundle,
+        read_inventory,
+        Moving(destination, lacks=lambda _: (), target=lambda _: None),
+    ),
 )

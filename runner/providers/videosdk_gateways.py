@@ -165,6 +165,11 @@ def _region(before: Before, side: str) -> Any:
     return given(before, "region") or before.get(f"region_{side}")
 
 
+def destination(said: Mapping[str, Any], _before: Before) -> Before:
+    """Return the pair that a plan moves numbers to: it is made for each, so nobody knows its ids beforehand."""
+    return {"inbound": None, "outbound": None, **said}
+
+
 def bundle(before: Before) -> Hashable:
     """Numbers of one pair, of which the same was said, get one pair again."""
     return (before.get("inbound"), before.get("outbound"), repr(before.get(REATTACH)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from runner.goal import goal_of
 from runner.log import stamp
 from runner.report.markup import filled, joined, own, some
 
@@ -77,7 +76,7 @@ def charts(report: Report) -> Markup:
 
 def _charts(report: Report) -> Iterator[Markup]:
     """Yield the charts of all lanes together, where there are several, and of each; none when nothing was sent."""
-    goal = goal_of(report.run["rollback_of"])
+    goal = report.goal
     timeline = report.source.timeline(report.run["id"], _SLOTS)
     sent = {pulse.account for pulse in timeline.pulses}
     lanes = [lane for lane in report.lanes if lane["account"] in sent]

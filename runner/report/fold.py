@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runner.errors import TeardownError
-from runner.goal import goal_of
+from runner.goal import Goal, goal_of
 from runner.log import stamp
 from runner.model import Fault, State
 
@@ -25,7 +25,9 @@ REATTACHED = ("reattached", "already_attached")
 """What becomes of an item in a rollback besides the others."""
 OUTCOMES = ("detached", "already_detached", "skipped", "failed", "unknown", "pending")
 """What becomes of an item in a run that detaches, in the order in which totals show it."""
-TROUBLED = ("failed", "unknown")
+MOVED = ("moved", "already_moved", "stranded")
+"""What becomes of an item in a run that moves its numbers besides the others."""
+TROUBLED = ("failed", "unknown", "stranded")
 
 _OPEN_OUTCOMES = {State.PLANNED: "pending", State.IN_FLIGHT: "unknown"}
 _NO_ANSWER = Fault("no_answer", "an attempt may have been sent, and nothing has settled yet what it did")
@@ -88,13 +90,23 @@ class Report:
         code: int | None = self.run["exit_code"]
         return code
 
+    @property
+    def goal(self) -> Goal:
+        """What the run wants of its numbers."""
+        return goal_of(self.run["rollback_of"], moves=self.run["moves"])
+
+    @property
+    def troubles(self) -> int:
+        """How many items failed, are unknown or stranded."""
+        return sum(self.totals.get(name, 0) for name in TROUBLED)
+
     def numbers(self) -> Iterator[Row]:
         """Yield a row per item in the plan's order, read from the ledger again: they never sit in memory together.
 
         Raises ReportError after the last row when the rows of an ended run are not what the totals say.
         """
         seen: Counter[str] = Counter()
-        would = _would(dry_run=self.run["dry_run"], rollback_of=self.run["rollback_of"])
+        would = self.goal.would if self.run["dry_run"] else None
         for item in self.source.items(self.run["id"]):
             row = _row(item, would)
             seen[row["outcome"]] += 1
@@ -129,14 +141,14 @@ def verdict(run: RunRecord, totals: Totals) -> tuple[str, int | None]:
     a signal ended it, and pending or unknown     interrupted  128 + signal
     was a dry run that looked at everything       dry_run      0
     anything pending                              aborted      5
-    anything failed or unknown                    failed       4
+    anything failed, unknown or stranded          failed       4
     else                                          succeeded    0
     ============================================  ===========  ============
 
     So a signal that came when everything was settled anyway counts as finished. A dry run that was stopped half-way
     is interrupted or aborted like any other; one that finished is ``dry_run`` whatever it saw.
     """
-    pending, troubled = totals["pending"], totals["failed"] + totals["unknown"]
+    pending, troubled = totals["pending"], sum(totals.get(name, 0) for name in TROUBLED)
     if run.ending is None:
         return "interrupted", None
     if run.ending == "blocked":
@@ -157,13 +169,10 @@ def outcome_of(state: State, *, seen: bool, would: str | None) -> str:
     return _OPEN_OUTCOMES.get(state, state.value)
 
 
-def _would(*, dry_run: bool, rollback_of: str | None) -> str | None:
-    return goal_of(rollback_of).would if dry_run else None
-
-
 def _totals(run: RunRecord, planned: int, counts: dict[tuple[State, bool], int]) -> Totals:
-    would = _would(dry_run=run.dry_run, rollback_of=run.rollback_of)
-    names = (*(REATTACHED if run.rollback_of else ()), *OUTCOMES, *filter(None, [would]))
+    would = goal_of(run.rollback_of, moves=run.moves).would if run.dry_run else None
+    more = REATTACHED if run.rollback_of else MOVED if run.moves else ()
+    names = (*more, *OUTCOMES, *filter(None, [would]))
     totals = {"planned": planned, **dict.fromkeys(names, 0)}
     for (state, seen), count in counts.items():
         totals[outcome_of(state, seen=seen, would=would)] += count
@@ -187,6 +196,7 @@ def _run(run: RunRecord, status: str, exit_code: int | None) -> dict[str, Any]:
             "description": run.description,
         },
         "rollback_of": run.rollback_of,
+        "moves": run.moves,
         "reason": run.reason,
         "sandbox": run.sandbox,
         "signal": run.signal,
@@ -236,7 +246,7 @@ def _row(item: ItemRecord, would: str | None) -> Row:
         "finished_at": _stamp(item.finished_at),
         "before": item.before,
         "error": _error(fault) if fault else None,
-    }
+    } | ({"moved_to": item.moved_to, "gap_ms": item.gap_ms} if item.moved_to else {})
 
 
 def _stamp(seconds: float | None) -> str | None:

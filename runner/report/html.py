@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from runner.log import plain
-from runner.report.fold import REATTACHED, TROUBLED
+from runner.report.fold import MOVED, REATTACHED, TROUBLED
 from runner.report.words import why
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _LISTED = 10_000
 """How many failed and unknown numbers the page names outside of its table."""
 _WORDED = 10_000
 """How many fates are told apart; errors that are all worded differently would fill the memory."""
-_SEEN = {False: "seen gone", True: "seen back"}
+_SEEN = dict.fromkeys(REATTACHED, "seen back") | dict.fromkeys(MOVED, "seen there")
 _LEFT = {*TROUBLED, "pending"}
 
 
@@ -38,6 +38,7 @@ class Html:
         from runner.report.page import Page  # noqa: PLC0415 - only who writes a page pays for what escapes it
 
         self._page, self._stream = Page(report), stream
+        self._moves = report.run["moves"]
         self._read = self._held = 0
         self._places: dict[tuple[str, str | None], int] = {}
         self._fates: dict[tuple[Any, ...], int] = {}
@@ -47,7 +48,7 @@ class Html:
         stream.write(self._page.head())
 
     def add(self, rows: list[Row]) -> None:
-        """Write rows as JSON, each as [number, place, fate, attempts, finished_at]."""
+        """Write rows as JSON, each as [number, place, fate, attempts, finished_at], in a move with its gap."""
         if self._read >= _SHOWN:
             rows = [row for row in rows if row["outcome"] in _LEFT]
         self._read += len(rows)
@@ -65,14 +66,16 @@ class Html:
         self._stream.writelines(self._page.tail(words, self._held, groups))
 
     def _cells(self, row: Row) -> tuple[Any, ...]:
-        return (row["number"], self._place(row), self._fate(row), row["attempts"], row["finished_at"])
+        cells = (row["number"], self._place(row), self._fate(row), row["attempts"], row["finished_at"])
+        return (*cells, row["gap_ms"]) if self._moves else cells
 
     def _place(self, row: Row) -> int:
         return self._places.setdefault((row["account"], row["target"]), len(self._places))
 
     def _fate(self, row: Row) -> int:
         error = row["error"]
-        fate = (row["outcome"], row["confirmed_by"], row["verified"], row["reason"], error and error["message"])
+        how = (row["confirmed_by"], row["verified"], row["reason"], row.get("moved_to"))
+        fate = (row["outcome"], *how, error and error["message"])
         known = self._fates.get(fate)
         return self._tell(row, fate) if known is None else known
 
@@ -94,7 +97,7 @@ class Html:
 
 def _known_by(row: Row) -> str:
     return ", ".join(
-        filter(None, [row["confirmed_by"], _SEEN[row["outcome"] in REATTACHED] if row["verified"] else None])
+        filter(None, [row["confirmed_by"], _SEEN.get(row["outcome"], "seen gone") if row["verified"] else None])
     )
 
 

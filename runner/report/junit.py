@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
     from runner.report.fold import Report, Row
 
-_ELEMENTS = {"failed": "failure", "unknown": "failure", "skipped": "skipped", "pending": "skipped"}
+_ELEMENTS = {
+    "failed": "failure",
+    "unknown": "failure",
+    "stranded": "failure",
+    "skipped": "skipped",
+    "pending": "skipped",
+}
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 

@@ -38,7 +38,7 @@ class Markdown:
     def end(self) -> None:
         """Write the document: what matters in sight, the rest folded up."""
         report, totals = self._report, self._report.totals
-        troubled = sum(totals[name] for name in TROUBLED)
+        troubled = report.troubles
         names, counts = zip(("planned", totals["planned"]), *counted(report), strict=True)
         parts = [
             f"# Teardown {_cell(report.run['plan']['name'])}: {report.status}",
@@ -46,7 +46,11 @@ class Markdown:
             "\n".join(f"- {_cell(note)}" for note in _notes(report)),
             _table(names, [counts]),
             _next(report),
-            _headed("Failed and unknown", _rows(self._troubled), troubled),
+            _headed(
+                "Failed and unknown" if not totals.get("stranded") else "Failed, unknown and stranded",
+                _rows(self._troubled),
+                troubled,
+            ),
             _folded("Pending", _rows(self._pending), totals["pending"]),
             _folded("Lanes", _lanes(report), len(report.lanes)),
             _folded("Put it back", _back(report)),

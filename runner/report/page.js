@@ -17,6 +17,7 @@
     ["Attempts", (row) => row[3]],
     ["Finished (UTC)", (row) => (row[4] || "").replace("T", " ").replace("Z", "")],
   ];
+  if (rows.length && rows[0].length > 5) columns.push(["Without a place, ms", (row) => row[5] ?? ""]);
   let shown = rows;
   let first = 0;
   let sorted = { column: -1, down: false };

@@ -8,10 +8,8 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from runner.goal import goal_of
 from runner.report.charts import charts
 from runner.report.facts import guards, plan, run
-from runner.report.fold import TROUBLED
 from runner.report.markup import filled, joined, own, section, some, table
 from runner.report.words import counted, next_command, rollback_command, verdict_sentence
 
@@ -94,18 +92,18 @@ def _over(report: Report) -> list[str | None]:
 
 def _lead(report: Report) -> str:
     """Say in one sentence what became of all numbers, for who has never read such a page."""
-    totals, goal = report.totals, goal_of(report.run["rollback_of"])
+    totals, goal = report.totals, report.goal
     there, already = totals[goal.done] + totals[goal.already], totals[goal.already]
-    place = "attached where they were" if goal.attached else "off their targets"
     before = f", {already:,} of them before this run" if already else ""
     rest = {
         "left alone on purpose": totals["skipped"],
+        "attached to nothing": totals.get("stranded", 0),
         goal.undone: totals["failed"],
         "that nobody knows of": totals["unknown"],
         "not touched": totals["pending"] + totals.get(goal.would, 0),
     }
     said = ", ".join(f"{count:,} {what}" for what, count in rest.items() if count)
-    return f"{there:,} of {totals['planned']:,} numbers are {place}{before}{said and '; '}{said}."
+    return f"{there:,} of {totals['planned']:,} numbers are {goal.there}{before}{said and '; '}{said}."
 
 
 def _counts(report: Report) -> Markup:
@@ -127,10 +125,10 @@ def _steps(report: Report) -> Iterator[tuple[str, str]]:
     if report.status == "blocked":
         look = f"teardown rollback {of} --dry-run" if of else f"teardown check {path}"
         yield "Mend what stands above, then look again", look
-    if report.status == "dry_run" and report.totals[goal_of(of).would]:
+    if report.status == "dry_run" and report.totals[report.goal.would]:
         yield "Do what was looked at", f"teardown rollback {of}" if of else f"teardown run {path}"
     if command := rollback_command(report):
-        yield "Put back what was detached", command
+        yield "Put back what is attached to nothing" if report.run["moves"] else "Put back what was detached", command
     yield "Every row, for a spreadsheet", f"teardown report {run_id} -o report.csv"
 
 
@@ -139,10 +137,10 @@ def _troubled(report: Report, troubles: list[Trouble]) -> Markup:
         (f"{account}/{target}".rstrip("/"), outcome, why, f"{len(numbers):,}", " ".join(numbers))
         for account, target, outcome, _, why, numbers in troubles
     ]
-    missing = sum(report.totals[name] for name in TROUBLED) - sum(len(numbers) for *_, numbers in troubles)
+    missing = report.troubles - sum(len(numbers) for *_, numbers in troubles)
     return section(
         "troubled",
-        "Failed and unknown",
+        "Failed, unknown and stranded" if report.totals.get("stranded") else "Failed and unknown",
         table("What went wrong, and where", ["where", "outcome", "why", "how many", "numbers"], rows),
         some("<p>{:,} more are in the table of numbers.</p>", missing),
     )

@@ -34,6 +34,7 @@ _OF_ERROR = ("code", "message", "http_status")
 _NO_ERROR = dict.fromkeys(_OF_ERROR)
 _COLUMNS = (*_OF_ROW, "error_code", "error_message", "http_status")
 _DETACHED_COLUMNS = ("number", "account", "provider", "target", "confirmed_by", "finished_at")
+_OF_MOVE = ("moved_to", "gap_ms")
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What makes a spreadsheet take a cell for a formula; some take the full-width signs as well."""
 _NUMBER = re.compile(r"\+[0-9]+")
@@ -73,13 +74,14 @@ class Json:
 class Csv:
     """A row per number; ``before`` is left to the JSON report."""
 
-    def __init__(self, _report: Report, stream: TextIO) -> None:
+    def __init__(self, report: Report, stream: TextIO) -> None:
+        self._more = _OF_MOVE if report.run["moves"] else ()
         self._csv = csv.writer(stream, lineterminator="\n")
-        self._csv.writerow(_COLUMNS)
+        self._csv.writerow(_COLUMNS + self._more)
 
     def add(self, rows: list[Row]) -> None:
         """Write a line per row."""
-        self._csv.writerows(map(_flat, rows))
+        self._csv.writerows(_flat(row) + [_safe(row[key]) for key in self._more] for row in rows)
 
     def end(self) -> None:
         """Write nothing more."""

@@ -7,7 +7,6 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from runner.log import plain
-from runner.report.fold import TROUBLED
 from runner.report.words import counted, next_command, troubled, verdict_sentence, where, why
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def _trouble(report: Report) -> Iterator[tuple[str, str]]:
     for row in islice(troubled(report), _TROUBLES):
         yield plain(f"  {row['outcome']} {row['number']} at {where(row)}"), "red"
         yield plain(f"    {why(row)}"), ""
-    total = sum(report.totals[name] for name in TROUBLED)
+    total = report.troubles
     if total > _TROUBLES:
         yield f"  and {total - _TROUBLES:,} more", "red"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runner.goal import goal_of
 from runner.report.fold import TROUBLED
 
 if TYPE_CHECKING:
@@ -17,15 +16,19 @@ _REASONS = {
     "target_gone": "its target is gone",
     "protected": "it is protected",
     "attached_elsewhere": "it is attached elsewhere",
+    "not_attached": "it is attached to nothing",
     "excluded": "it was excluded on the command line",
 }
+
+
+_ON_THEIR_WAY = frozenset({"moved", "already_moved", "would_move"})
 
 
 def verdict_sentence(report: Report) -> str:
     """Return one sentence that says how the run ended."""
     totals = report.totals
     planned, pending = _numbers(totals["planned"]), totals["pending"]
-    goal = goal_of(report.run["rollback_of"])
+    goal = report.goal
     match report.status:
         case "succeeded":
             return f"Succeeded: {planned} planned, and none is left to do."
@@ -52,7 +55,8 @@ def next_command(report: Report) -> str | None:
 
 def rollback_command(report: Report) -> str | None:
     """Return the command that puts back what a run has detached; None where there is nothing to put back."""
-    if report.run["dry_run"] or report.run["sandbox"] or not report.totals["detached"]:
+    taken_off = report.totals["detached"] + report.totals.get("stranded", 0)
+    if report.run["dry_run"] or report.run["sandbox"] or not taken_off:
         return None
     return f"teardown rollback {report.run['id']}"
 
@@ -61,6 +65,8 @@ def why(row: Row) -> str:
     """Return why a row ended as it did, empty where its outcome says it all."""
     if row["error"]:
         return str(row["error"]["message"])
+    if row["outcome"] in _ON_THEIR_WAY:
+        return f"to {row['moved_to']}"
     return _REASONS.get(row["reason"], row["reason"] or "")
 
 
@@ -76,7 +82,7 @@ def counted(report: Report) -> list[tuple[str, int]]:
 
 def troubled(report: Report) -> Iterator[Row]:
     """Yield the rows that failed or are unknown; reads nothing where there are none."""
-    if any(report.totals[name] for name in TROUBLED):
+    if report.troubles:
         yield from (row for row in report.numbers() if row["outcome"] in TROUBLED)
 
 
@@ -85,7 +91,13 @@ def _numbers(count: int) -> str:
 
 
 def _trouble(report: Report) -> str:
-    parts = {goal_of(report.run["rollback_of"]).undone: report.totals["failed"], "unknown": report.totals["unknown"]}
+    totals = report.totals
+    stranded = totals.get("stranded", 0)
+    parts = {
+        "attached to nothing": stranded,
+        report.goal.undone: totals["failed"],
+        "unknown": totals["unknown"],
+    }
     return ", ".join(f"{count:,} {what}" for what, count in parts.items() if count)
 
 

@@ -71,6 +71,11 @@ class Organisation:
             self.attach(slug, number)
         return self.bridges[slug]
 
+    def add_configuration(self, config: int, provider: str = "twilio") -> None:
+        """Give the organisation a provider configuration with this id, unless it has one."""
+        known = {"id": config, "provider": provider, "account_sid": "AC0000000000000000000000000000"}
+        self.configurations.setdefault(config, known)
+
     def add_unassigned(self, number: str) -> None:
         """Give the organisation a number that is on no bridge."""
         self.unassigned[number] = {"id": self.number_id(number), "number": number, "active": True}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal, Protocol
 
 from runner.sandbox.habits import DetachedRows, Habits
-from runner.sandbox.organisation import Organisation, is_attached
+from runner.sandbox.organisation import DEFAULT_CONFIG, Organisation, is_attached
 from runner.sandbox.record import Record, Request
 from runner.sandbox.sip import SipAccount
 
@@ -35,6 +35,11 @@ class PlannedGroup(Protocol):
     @property
     def numbers(self) -> Iterable[str] | None:
         """The numbers in E.164 form."""
+        ...
+
+    @property
+    def reassign(self) -> Mapping[str, Any]:
+        """Where the numbers are moved to, if they are: at Unpod a ``bridge``, perhaps a ``provider_config_id``."""
         ...
 
 
@@ -155,6 +160,9 @@ class World:
     def _seed(self, group: PlannedGroup, numbers: Iterable[str]) -> None:
         if group.provider == "unpod":
             self.unpod.add_bridge(group.target or "sandbox-bridge", numbers)
+            if to := group.reassign:
+                self.unpod.add_bridge(to["bridge"])
+                self.unpod.add_configuration(to.get("provider_config_id", DEFAULT_CONFIG))
             return
         if group.target:
             self.videosdk.add_pair(group.target)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from runner.errors import TeardownError
 from runner.ledgerfile import LedgerFile
 from runner.report import fold, next_command, verdict_sentence
-from runner.report.fold import TROUBLED
 from runner.report.words import troubled, where, why
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ class Subject:
                 {"number": row["number"], "where": where(row), "outcome": row["outcome"], "why": why(row)}
                 for row in rows
             ],
-            "more_failures": max(0, sum(report.totals[name] for name in TROUBLED) - _SHOWN),
+            "more_failures": max(0, report.troubles - _SHOWN),
             "next_command": next_command(report),
             "report": str(page) if page.exists() else None,
         }

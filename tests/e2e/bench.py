@@ -182,6 +182,10 @@ class Bench:
             assert said.report == json.loads((self.run_folder(said) / "report.json").read_text())
         return said
 
+    def newest(self):
+        """Return the id of the newest run."""
+        return json.loads(call("status", "--json").out)["runs"][0]["id"]
+
     def run_folder(self, said):
         """Return the folder of the run that a report is about."""
         return self.state / "runs" / said.report["run"]["id"]
@@ -220,10 +224,10 @@ class Bench:
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         return subprocess.Popen(command, **pipes | options)
 
-    def struck(self, number, nth, *args):
+    def struck(self, number, nth, *args, kind="detach"):
         """Run the real command to its end; the signal ``number`` reaches it with its ``nth`` detach request."""
         started = []
-        self.at_detach(nth, lambda: started[0].send_signal(number))
+        self.at_detach(nth, lambda: started[0].send_signal(number), kind=kind)
         started.append(self.start(*args))
         return finish(started[0])
 

@@ -12,7 +12,9 @@ def agree(report, world, sent):
     counted = {name: sum(row["outcome"] == name for row in rows) for name in totals if name != "planned"}
     assert totals == {"planned": len(rows), **counted}
     for row in rows:
-        if report["run"]["rollback_of"]:
+        if report["run"]["moves"]:
+            _agree_moved(row, world, [entry for entry in sent if row["number"] in (entry.numbers or [entry.number])])
+        elif report["run"]["rollback_of"]:
             _agree_back(
                 row, world, [entry for entry in sent if entry.kind == "attach" and row["number"] in entry.numbers]
             )
@@ -46,6 +48,55 @@ def _agree_back(row, world, sent):
             assert not any(entry.worked for entry in sent), row
         case other:
             raise AssertionError(other)
+
+
+def _agree_moved(row, world, sent):
+    here, there = is_here(row, world), is_there(row, world)
+    sent = [entry for entry in sent if entry.method == "POST"]
+    if row["gap_ms"] is not None:
+        assert row["outcome"] in {"moved", "failed"}, row
+    match row["outcome"]:
+        case "moved":
+            assert (here, there) == (False, True), row
+            assert row["confirmed_by"] in {"response", "verification"}, row
+        case "already_moved":
+            assert there, row
+            assert not any(entry.worked for entry in sent), row
+        case "stranded":
+            assert not world.attached(row["provider"], None, row["number"]), row
+            assert row["error"], row
+        case "failed":
+            assert world.attached(row["provider"], None, row["number"]), row
+            assert here or row["error"]["code"] == "attached_elsewhere", row
+        case "unknown":
+            assert row["error"], row
+            assert row["attempts"] or sent, row
+        case "would_move":
+            assert (here, there) == (True, False), row
+            assert not sent, row
+        case "skipped":
+            assert not sent, row
+            assert row["reason"] in {"protected", "attached_elsewhere", "not_attached", "excluded"}, row
+        case "pending":
+            assert not any(entry.worked for entry in sent), row
+        case other:
+            raise AssertionError(other)
+
+
+def is_here(row, world):
+    """Whether a number that is moved is where it was: on its bridge, or on a pair that is not the new one."""
+    if row["provider"] == "unpod":
+        return world.attached("unpod", row["target"], row["number"])
+    return world.attached("videosdk", None, row["number"]) and not is_there(row, world)
+
+
+def is_there(row, world):
+    """Whether a number is where it is moved to: a bridge of that name, or a pair whose gateways are called so."""
+    if row["provider"] == "unpod":
+        return world.attached("unpod", row["moved_to"], row["number"])
+    phone = world.videosdk.phones.get(row["number"])
+    gateway = world.videosdk.gateways["outbound"].get(phone.outbound) if phone else None
+    return bool(gateway and phone.inbound and gateway["name"] == row["moved_to"])
 
 
 def is_back(row, world):

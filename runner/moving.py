@@ -1,0 +1,88 @@
+"""What a run that moves numbers does at each of its stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from runner.crossing import CrossedReader, Passengers
+from runner.departure import Departure
+from runner.execute import Feed
+from runner.goal import MOVE
+from runner.precheck import expand
+from runner.relocation import Relocation
+from runner.routes import Routes
+from runner.snapshot import Snapshots
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from runner.begin import Rules
+    from runner.execute import Finished
+    from runner.history import Target
+    from runner.journal import Journal
+    from runner.lanes import Lane
+    from runner.log import Log
+    from runner.model import State
+    from runner.precheck import Findings
+    from runner.providers import Reader, Reads
+
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """The stages; ``clock`` gives seconds since the epoch, ``secrets`` are the values of references that were given.
+
+    ``said`` is what a plan has under ``reattach``, and ``to`` what it has under ``reassign``, by the target's number.
+    """
+
+    journal: Journal
+    rules: Rules
+    log: Log
+    clock: Callable[[], float]
+    said: Mapping[int, Mapping[str, Any]]
+    to: Mapping[int, Mapping[str, Any]]
+    secrets: Mapping[str, str]
+    goal = MOVE
+    _free: set[int] = field(default_factory=set)
+    """Items that are attached to nothing, as an earlier process has taken them off."""
+
+    async def expand(self, lane: Lane, reads: Reads, targets: Sequence[Target]) -> None:
+        """Find out which numbers the run has where its plan says ``all``."""
+        await expand(lane.spec.reader(reads), self.journal, targets, everywhere=lane.spec.everywhere)
+
+    async def look(
+        self, lane: Lane, reads: Reads, targets: Sequence[Target], states: frozenset[State], findings: Findings
+    ) -> None:
+        """Look at the items in ``states``, settle what needs nothing, and add to ``findings``."""
+        departure = Departure(
+            lane.spec.reader(reads),
+            self.journal,
+            self.rules.guards,
+            self.clock,
+            findings,
+            snapshots=Snapshots(lane.spec, reads, lane.channel.tally, self.said),
+            census=self.rules.guards.needs_census or lane.spec.counts,
+            routes=self._routes(lane, targets),
+            free=self._free,
+        )
+        await departure.look(targets, states, everywhere=lane.spec.everywhere)
+
+    async def execute(self, lane: Lane, targets: Sequence[Target], ids: tuple[int, int], finished: Finished) -> None:
+        """Move the items with ids above the first and up to the second of ``ids``."""
+        feed = Feed(self.journal, lane, {each.no: each.target for each in targets}, *ids, departs=self.clock)
+        routes = self._routes(lane, targets)
+        await Relocation(lane, routes, self.journal, self.log, self.clock, finished, self._free).run(feed)
+
+    async def reader(self, lane: Lane, reads: Reads, targets: Sequence[Target]) -> Reader:
+        """Return what verification looks with."""
+        passengers = Passengers()
+        for target in targets:
+            await self.journal.call(self._add, passengers, target)
+        return CrossedReader(lane.spec.reader(reads), self._routes(lane, targets), passengers)
+
+    def _add(self, passengers: Passengers, target: Target) -> None:
+        for item, number, text in self.journal.ledger.history.sights(target.no):
+            passengers.add(target.target, number, item, text)
+
+    def _routes(self, lane: Lane, targets: Sequence[Target]) -> Routes:
+        return Routes(lane.spec, {each.no: self.to[each.no] for each in targets}, self.secrets)
