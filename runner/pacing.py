@@ -94,11 +94,11 @@ class Pacer:
                     return granted
 
     async def _grant_passage(self, passage: Passage, *, sending: bool) -> Grant:
-        """Grant without a turn what is urgent, and in its turn what begins a passage."""
+        """Grant in its turn what begins a passage; whoever waits for a turn may wait for this one to go on."""
         while True:
             if sending:
                 await self._released.wait()
-            async with contextlib.nullcontext() if passage.between else self._turn:
+            async with contextlib.nullcontext() if passage.between or passage.kept else self._turn:
                 if granted := await self._take_turn(sending=sending, passage=passage):
                     return granted
 
