@@ -56,8 +56,9 @@ class CrossedReader:
                 lost.setdefault(sight.target, []).append(sight.number)
             else:
                 yield sight
-        async for sight in self._reader.trace(lost):
-            yield self._found(sight)
+        if lost:
+            async for sight in self._reader.trace(lost):
+                yield self._found(sight)
 
     async def trace(self, missing: Mapping[str | None, Collection[str]]) -> AsyncIterator[NumberSeen]:
         """As `Reader.trace`."""

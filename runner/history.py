@@ -127,7 +127,8 @@ class History:
 
     def _moves(self, run_id: str, targets: Iterable[int]) -> dict[int, str]:
         """Return where the numbers of each target are moved to; empty in a run that moves nothing."""
-        said = self.rules(run_id).get("reassign", {})
+        found = self._rows("SELECT json_extract(rules, '$.reassign') FROM run WHERE id = ?", (run_id,))
+        said = orjson.loads(next(found, (None,))[0] or "{}")
         return {no: destination_name(said[str(place)]) for place, no in enumerate(targets)} if said else {}
 
     def _gaps(self, run_id: str) -> dict[int, float]:

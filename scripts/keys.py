@@ -8,9 +8,14 @@ from typing import Any
 Schema = dict[str, Any]
 _TITLES = {
     "AccountFile": "An account",
+    "AuthFile": "`auth`",
+    "BridgeFile": "`reassign` at Unpod",
+    "GatewaysFile": "`reassign` at VideoSDK",
     "GroupFile": "A group",
     "GuardsFile": "`guards`",
+    "InboundFile": "`inbound`",
     "LogFile": "`log`",
+    "OutboundFile": "`outbound`",
     "RetryFile": "`retry`",
     "WindowFile": "`window`",
     "error": "`error`",

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from runner import report
-from runner.model import Fault, State
+from runner.model import TROUBLED, Fault, State
 from runner.records import ItemRecord, LaneRecord, Pulse, RunRecord, Timeline
 from runner.tally import Tally
 
@@ -38,9 +38,9 @@ BOOM = Fault("unexpected_answer", "the provider answered 500", 500)
 def item(state=State.DETACHED, **fields):
     """Make one record; detached ones are confirmed by the response, troubled ones have a fault."""
     known = {"account": "unpod-main", "provider": "unpod", "target": "sales-bridge", "number": "+14155550101"}
-    if state in {State.DETACHED, State.REATTACHED}:
+    if state in {State.DETACHED, State.REATTACHED, State.MOVED}:
         known |= {"confirmed_by": "response", "attempts": 1, "finished_at": STARTED + 1, "before": {"id": 7}}
-    if state in {State.FAILED, State.UNKNOWN}:
+    if state in TROUBLED:
         known |= {"fault": BOOM, "attempts": 3, "finished_at": STARTED + 2}
     if state is State.SKIPPED:
         known |= {"reason": "protected"}

@@ -445,11 +445,11 @@ def test_marks_are_made_together_or_not_at_all(ledger):
 def test_a_newer_ledger_is_left_alone(path):
     """A file of a later version is refused with the mend, and not touched."""
     with closing(Ledger(path)) as ledger, raw(ledger) as db:
-        db.execute("PRAGMA user_version = 3")
-    with pytest.raises(LedgerError, match=r"newer teardown \(version 3\).*--state-dir"):
+        db.execute("PRAGMA user_version = 4")
+    with pytest.raises(LedgerError, match=r"newer teardown \(version 4\).*--state-dir"):
         Ledger(path)
     with closing(sqlite3.connect(path)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (3,)
+        assert db.execute("PRAGMA user_version").fetchone() == (4,)
 
 
 def test_a_file_that_is_no_ledger_is_refused(path):

@@ -17,16 +17,25 @@ SCHEMA = Draft202012Validator(report.json_schema())
 ENDINGS = [None, "finished", "blocked", "stopped", "interrupted"]
 
 RETURNS = {State.REATTACHED, State.ALREADY_ATTACHED}
-goals = st.sampled_from([(None, sorted(set(State) - RETURNS)), ("run-0", sorted(set(State)))])
-"""What a run puts back, and the states that its items may have."""
+CROSSINGS = {State.MOVED, State.ALREADY_MOVED, State.STRANDED}
+goals = st.sampled_from(
+    [
+        ({}, set(State) - RETURNS - CROSSINGS),
+        ({"rollback_of": "run-0"}, set(State) - CROSSINGS),
+        ({"moves": True}, set(State) - RETURNS),
+    ]
+)
+"""What a run is for, and the states that its items may have."""
 
 
-def items(states):
+def items(kind, states):
     """Some items in any of these states."""
-    return st.lists(st.builds(item, st.sampled_from(states), seen_attached=st.booleans()), max_size=12)
+    more = {"moved_to": st.just("support"), "gap_ms": st.none() | st.floats(0, 1e6)} if kind.get("moves") else {}
+    built = st.builds(item, st.sampled_from(sorted(states)), seen_attached=st.booleans(), **more)
+    return st.lists(built, max_size=12)
 
 
-stories = goals.flatmap(lambda goal: st.tuples(items(goal[1]), st.just(goal[0])))
+stories = goals.flatmap(lambda goal: st.tuples(items(*goal), st.just(goal[0])))
 runs = st.fixed_dictionaries({"ending": st.sampled_from(ENDINGS), "dry_run": st.booleans()})
 
 
@@ -34,8 +43,8 @@ runs = st.fixed_dictionaries({"ending": st.sampled_from(ENDINGS), "dry_run": st.
 def test_every_run_gives_a_valid_report_whose_counts_add_up(story, run, signal):
     """Whatever the ledger holds, the report fits its schema and every item is counted exactly once."""
     finished = None if run["ending"] is None else RUN.finished_at
-    entries, rollback_of = story
-    made = fold(*entries, **run, signal=signal, finished_at=finished, rollback_of=rollback_of)
+    entries, kind = story
+    made = fold(*entries, **run, **kind, signal=signal, finished_at=finished)
     written = json.loads(text(made, "json"))
     SCHEMA.validate(written)
     planned = written["totals"].pop("planned")
@@ -47,9 +56,9 @@ def test_every_run_gives_a_valid_report_whose_counts_add_up(story, run, signal):
 @given(stories, runs, st.sampled_from([2, 15]))
 def test_exit_code_follows_from_what_the_report_shows(story, run, signal):
     """Exit 0 is given only where nothing failed, is unknown or, outside a dry run, pending."""
-    entries, rollback_of = story
-    made = fold(*entries, **run, signal=signal, rollback_of=rollback_of)
-    left = sum(made.totals[name] for name in ("pending", "failed", "unknown"))
+    entries, kind = story
+    made = fold(*entries, **run, **kind, signal=signal)
+    left = sum(made.totals.get(name, 0) for name in ("pending", "failed", "unknown", "stranded"))
     if run["ending"] not in {None, "blocked"} and not run["dry_run"]:
         assert (made.exit_code == 0) == (left == 0)
     assert (made.exit_code is None) == (run["ending"] is None)
@@ -164,6 +173,7 @@ def test_the_run_has_the_documented_keys():
             "description": "Retire the EU sales bridges",
         },
         "rollback_of": None,
+        "moves": False,
         "reason": "CAB approved",
         "sandbox": True,
         "signal": 2,

@@ -27,7 +27,7 @@ async def client(world):
 
 
 def group(provider, target, numbers):
-    return SimpleNamespace(provider=provider, target=target, numbers=numbers)
+    return SimpleNamespace(provider=provider, target=target, numbers=numbers, reassign={})
 
 
 async def test_rate_limit_in_any_sliding_second(world):
