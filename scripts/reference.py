@@ -32,10 +32,11 @@ EVENTS = {
     "notify.failed": "somebody could not be told",
     "notify.sent": "somebody was told",
     "number.attempt": "a request that detaches or attaches did not succeed (level debug)",
-    "number.finished": "an item has its outcome; `attempt` is how many requests were sent for it, `gap_ms` how long a move"
-    " to `moved_to` left it without a place",
+    "number.finished": "an item has its outcome; `attempt` is how many requests were sent for it. In a move `moved_to`"
+    " says where to, and `gap_ms` how long it was attached to nothing",
     "number.retry": "another request will be sent for it, in `wait_s` seconds at the earliest",
-    "precheck.finished": "the pre-check is done: `to_detach`, `to_move` or `to_reattach` counts, `blocks` says what forbids it",
+    "precheck.finished": "the pre-check is done: `to_detach`, `to_move` or `to_reattach` counts, `blocks` says what"
+    " forbids it",
     "precheck.warning": "something that a person should know before it begins",
     "report.unwritable": "a report file could not be written",
     "run.finished": "the last line: `status`, `exit_code` and how many items have each outcome",

@@ -25,7 +25,7 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class Junit:
-    """Numbers that failed or are unknown are failures, skipped and pending ones are skipped.
+    """Numbers that failed, are unknown or stranded are failures, skipped and pending ones are skipped.
 
     A suite carries its counts in front of its cases, so the rows are read once more, before they are written.
     """
