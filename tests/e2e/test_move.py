@@ -397,6 +397,18 @@ def test_a_success_that_was_none_is_found_out(bench, move):
     assert bench.resume().totals() == {"moved": len(listed)}
 
 
+@MOVES
+def test_reads_that_lag_behind(bench, move):
+    """A look that still shows the number here, or not yet there, is waited for before it is believed."""
+    bench.world.habits.lag = 0.05
+    plan, listed = move(bench)
+    bench.faults.script(listed[0], ["lost_after"])
+    said = bench.run(plan)
+    assert said.totals().get("moved", 0) >= len(listed) - 1
+    bench.world.habits.lag = 0.0
+    assert bench.resume("--retry-failed").totals() == {"moved": len(listed)} if said.code else said.code == 0
+
+
 def test_all_that_is_attached(bench):
     """``all`` moves whatever is here when the pre-check looks."""
     listed = numbers(3)

@@ -450,3 +450,52 @@ async def test_an_empty_survey_asks_for_nothing_and_sees_nothing(connect):
     """Without targets there is nothing to see."""
     reader = (await connect()).reader
     assert [sight for sight in await sights(reader.survey({}, census=True)) if isinstance(sight, NumberSeen)] == []
+
+
+TO = {
+    "unpod": {"bridge": "support-bridge"},
+    "videosdk": {
+        "name": "new trunk",
+        "address": "sip.example.org",
+        "transport": "tls",
+        "region_inbound": "auto",
+        "region_outbound": "us002",
+    },
+}
+
+
+def test_who_moves_says_where_to(provider):
+    """A provider that lists move can make a destination of what a plan says."""
+    spec = providers.load(provider)
+    assert ("move" in spec.abilities) == (spec.reattaching.moving is not None)
+
+
+async def test_a_number_that_is_moved_is_there_and_not_here(connect, world, provider, kit):
+    """Before, it is not there; after one attach it is, and all others are where they were."""
+    connected, spec = await connect(), providers.load(provider)
+    how = spec.reattaching
+    before = await snapshot(connected, provider, kit.target, ONE)
+    there = how.moving.destination(TO[provider], before)
+    assert how.moving.lacks(there) == ()
+    seen = await connected.reader.look(None if spec.everywhere else kit.target, ONE)
+    assert how.elsewhere(there, {**seen.details, **seen.before}) is not None
+    await connected.detacher.detach(kit.target, ONE)
+    assert await connected.attacher.attach([ONE], there) in {200, 201}
+    seen = await connected.reader.look(how.moving.target(there), ONE)
+    shown = {**seen.details, **seen.before}
+    assert how.elsewhere(there, shown) is None
+    assert how.elsewhere(before, shown) is not None
+    assert not world.attached(provider, kit.target, ONE)
+    assert world.attached(provider, kit.target, TWO)
+
+
+async def test_a_destination_is_completed_by_what_was_seen(connect, provider, kit):
+    """What the plan does not say is as it was; what nobody knows is named as missing."""
+    moving = providers.load(provider).reattaching.moving
+    before = await snapshot(await connect(), provider, kit.target, ONE)
+    if provider == "unpod":
+        assert moving.destination(TO[provider], before)["provider_config_id"] == 42
+        assert moving.destination(TO[provider] | {"provider_config_id": 43}, before)["provider_config_id"] == 43
+        assert moving.lacks(moving.destination(TO[provider], {})) == ("provider_config_id",)
+    else:
+        assert moving.destination(TO[provider], before).items() >= TO[provider].items()
