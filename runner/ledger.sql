@@ -83,6 +83,8 @@ BEGIN SELECT RAISE(ABORT, 'step refused: attempts are only ever added'); END;
 CREATE TRIGGER attempt_remains BEFORE DELETE ON attempt
 BEGIN SELECT RAISE(ABORT, 'step refused: attempts are only ever added'); END;
 
+-- How long numbers that are moved were attached to nothing stands in `gap`: entries.py makes it, in older ledgers too.
+
 CREATE TABLE lease (
     account TEXT PRIMARY KEY,
     run TEXT NOT NULL,
