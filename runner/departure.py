@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from runner.errors import UnexpectedAnswer
 from runner.goal import MOVE, REATTACH
+from runner.history import SHIFT
 from runner.model import Attached, Elsewhere, Failed, Fault, Gone, Skipped, State, Still, Stranded
 from runner.moves import ADRIFT
 from runner.precheck import AT_ONCE, Precheck, place, settled_by
@@ -13,14 +14,14 @@ from runner.providers import NumberSeen
 from runner.records import Settled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
     from runner.history import Standing
     from runner.journal import Journal
     from runner.model import Seen
     from runner.policy import Guards
     from runner.precheck import Findings
-    from runner.providers import Before, Reader
+    from runner.providers import Before, Reader, Wanted
     from runner.routes import Routes
     from runner.snapshot import Snapshots
 
@@ -50,6 +51,8 @@ class Departure(Precheck):
         super().__init__(reader, journal, guards, clock, findings, snapshots=snapshots, census=census)
         self._routes, self._free = routes, free
         self._searched = False
+        self._groups: set[int] = set()
+        """Those that have items to look at; where an excluded one would go is nobody's business."""
         self._adrift: list[Settled] = []
         self._here: list[int] = []
         self._lacking: dict[tuple[str | None, str], list[str]] = {}
@@ -65,6 +68,10 @@ class Departure(Precheck):
         if len(self._sightings) + len(self._settled) >= AT_ONCE:
             await self._write()
 
+    async def _survey(self, wanted: Wanted, may_miss: Container[str | None]) -> None:
+        self._groups |= {each.id >> SHIFT for target in wanted for each in self._open.at_target(target)}
+        await super()._survey(wanted, may_miss)
+
     async def _trace(self) -> None:
         """Look at the destinations, then search for the numbers that are neither here nor there."""
         await self._look_there()
@@ -75,9 +82,7 @@ class Departure(Precheck):
     async def _look_there(self) -> None:
         numbers: dict[str | None, dict[str, list[str | None]]] = {}
         if not self._routes.spec.everywhere:
-            numbers = {
-                self._routes.asked(self._routes.moving.destination(to, {})): {} for to in self._routes.said.values()
-            }
+            numbers = {self._routes.asked(self._routes.there(group << SHIFT, {})): {} for group in sorted(self._groups)}
         for target, wanted in self._open.wanted().items():
             for number in wanted:
                 for standing in self._open.at(target, number):

@@ -32,6 +32,7 @@ from ledgers import (
     states,
     step,
 )
+from reporting import RUN
 
 from runner.errors import LedgerError, StepRefused
 from runner.goal import DETACH
@@ -45,8 +46,10 @@ from runner.model import (
     Failed,
     Fault,
     Gone,
+    Moved,
     Pending,
     State,
+    Stranded,
     Unknown,
 )
 from runner.precheck import settled_by
@@ -704,3 +707,34 @@ class Histories(RuleBasedStateMachine):
 
 Histories.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
 TestHistories = Histories.TestCase
+
+
+def test_since_when_a_number_may_be_without_a_place(ledger):
+    """The first claim counts until a look sees the number where it was; how long it lasted is kept until it is not."""
+    (item,) = begin(ledger, group(1), moves=True)
+    departures = []
+    for departs, stayed in ((10.0, False), (20.0, True), (30.0, False)):
+        if stayed:
+            ledger.stayed([item])
+        see(ledger, item)
+        ledger.claim("run-1", ACCOUNT, after=0, upto=1 << 62, most=1, departs=departs)
+        departures.append(ledger.history.left_at(item))
+        settle(ledger, item, Failed(FAULT))
+    assert departures == [10.0, 20.0, 20.0]
+    assert ledger.history.left_at(item + 1) is None
+
+
+def test_a_gap_is_kept_until_there_is_none(ledger):
+    """An arrival has its gap in the report; a number that turns out to be attached to nothing has none yet."""
+    fresh = replace(RUN, id="run-1", finished_at=None, ending=None, moves=True)
+    rules = {"limit": None, "reassign": {"0": {"bridge": "support"}}}
+    ledger.begin(fresh, rules, [group(1)])
+    (item,) = [each.id for each in ledger.history.items("run-1")]
+    see(ledger, item)
+    ledger.claim("run-1", ACCOUNT, after=0, upto=1 << 62, most=1, departs=1.0)
+    settle(ledger, item, Moved("response"), gap_ms=12.5)
+    (row,) = ledger.history.items("run-1")
+    assert (row.moved_to, row.gap_ms) == ("support", 12.5)
+    settle(ledger, item, Stranded(FAULT))
+    (row,) = ledger.history.items("run-1")
+    assert row.gap_ms is None

@@ -261,6 +261,21 @@ def test_a_destination_that_does_not_exist_blocks(bench):
         assert "target suport is not found; make it, or correct `reassign`" in said.notes
 
 
+def test_where_an_excluded_group_would_go_is_not_asked(bench):
+    """Only what is to be moved has to have somewhere to go."""
+    listed = numbers(4)
+    bench.world.unpod.add_bridge("sales", listed[:2])
+    bench.world.unpod.add_bridge("night", listed[2:])
+    bench.world.unpod.add_bridge("support")
+    to_support, to_nowhere = {"bridge": "support"}, {"bridge": "nowhere"}
+    plan = bench.plan(
+        bridge("sales", listed[:2], reassign=to_support), bridge("night", listed[2:], reassign=to_nowhere)
+    )
+    assert bench.run(plan).code == 3
+    said = bench.run(plan, "--exclude", "unpod-main/night")
+    assert (said.code, said.totals()) == (0, {"moved": 2, "skipped": 2})
+
+
 def test_a_destination_that_lacks_its_configuration_blocks(bench):
     """Where the provider shows no configuration and the plan names none, nothing can be attached."""
     bench.world.habits.show_configurations = False
@@ -322,6 +337,7 @@ def test_somebody_takes_a_number_in_between(bench):
     row = said.rows[listed[0]]
     assert (row["outcome"], row["error"]["code"]) == ("failed", "attached_elsewhere")
     assert "other" in row["error"]["message"]
+    assert len(bench.world.attach_requests(listed[0])) == 1
 
 
 def test_a_stop_lets_no_number_hang(bench):
