@@ -123,7 +123,7 @@ async def test_a_clock_that_jumps(tmp_path):
 
 
 def _rest(report):
-    return {"schema": "teardown.report/1", "run": report.run, "lanes": report.lanes}
+    return {"schema": "teardown.report/1", "run": report.run, "lanes": report.lanes, "targets": report.targets}
 
 
 def test_nothing_is_left_open(bench):
