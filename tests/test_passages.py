@@ -87,7 +87,7 @@ def test_one_at_a_time_where_a_window_has_room_for_one():
         (await pacer.grant(sending=True, passage=passage)).is_over(now())
 
         async def other():
-            (await pacer.grant()).is_over()
+            (await pacer.grant()).is_over(now())
             said.append("look")
 
         waiting = asyncio.create_task(other())
