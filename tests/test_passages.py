@@ -25,7 +25,7 @@ async def moves(pacer, count, latency, *, workers=8, looks=0, retry=()):
         grant = await pacer.grant(sending=sending, passage=passage)
         granted.append(now())
         await asyncio.sleep(latency)
-        grant.is_over(asyncio.get_running_loop().time())
+        grant.is_over(now())
 
     async def work():
         for number in left:
@@ -39,7 +39,7 @@ async def moves(pacer, count, latency, *, workers=8, looks=0, retry=()):
             waits.append(now() - ready)
             granted.append(now())
             await asyncio.sleep(latency)
-            grant.is_over(asyncio.get_running_loop().time())
+            grant.is_over(now())
             pacer.leave(passage)
 
     async def look():
@@ -84,16 +84,16 @@ def test_one_at_a_time_where_a_window_has_room_for_one():
 
     async def order():
         pacer, passage, said = Pacer(Rate.parse("30/min")), Passage(), []
-        (await pacer.grant(sending=True, passage=passage)).is_over()
+        (await pacer.grant(sending=True, passage=passage)).is_over(now())
 
         async def other():
-            (await pacer.grant()).is_over()
+            (await pacer.grant()).is_over(now())
             said.append("look")
 
         waiting = asyncio.create_task(other())
         await asyncio.sleep(1)
         passage.between = True
-        (await pacer.grant(sending=True, passage=passage)).is_over()
+        (await pacer.grant(sending=True, passage=passage)).is_over(now())
         said.append("attach")
         pacer.leave(passage)
         await waiting

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runner.report.fold import OUTCOMES
+from runner.report.fold import MOVED, OUTCOMES
 from scripts import reference
 from scripts.keys import sections, value_of
 
@@ -29,7 +29,7 @@ def test_every_event_is_explained():
 def test_every_outcome_is_explained():
     """The page has every outcome that a report can show, and no other."""
     rows = [line.split("|") for line in reference.pages()["outcomes.md"].splitlines() if line.startswith("| `")]
-    assert [row[1].strip(" `") for row in rows] == [*OUTCOMES, "would_detach", *ROLLBACK]
+    assert [row[1].strip(" `") for row in rows] == [*OUTCOMES, "would_detach", *ROLLBACK, "would_move", *MOVED]
     assert all(row[2].strip() for row in rows)
 
 

@@ -59,7 +59,7 @@ def test_skip_leaves_numbers_in_a_call_alone(busy):
     said = busy.check(plan)
     assert (said.code, said.totals()) == (0, {"would_detach": 3, "skipped": 1})
     assert "3 to detach, 1 in a call" in said.err
-    assert "rollback: 3 not possible" in said.err
+    assert "a rollback puts back 3 not at all" in said.err
     said = busy.run(plan)
     assert (said.code, said.totals()) == (0, {"detached": 3, "skipped": 1})
     assert (said.rows[TWO]["outcome"], said.rows[TWO]["reason"]) == ("skipped", "in_call")
