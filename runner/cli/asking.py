@@ -78,7 +78,7 @@ def _way_back(seen: Preview) -> str:
     if not lost:
         return "`teardown rollback` can put back what is detached."
     back = f"can put back {seen.to_send - lost:,} of these" if lost < seen.to_send else "can put none of these back"
-    return f"As things stand, `teardown rollback` {back}; what is missing is said above."
+    return f"As things stand, `teardown rollback` {back}; see above."
 
 
 class Prompt:
