@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import orjson
@@ -16,10 +17,9 @@ import orjson
 from runner.channel import departed
 from runner.decide import Case, Finish, Halt, Look, Looked, Send, Sent, decide, wind_up
 from runner.errors import LaneStopped, NotSent, RequestError
-from runner.execute import a_block, stop_for, tell_failed, tell_repeat
+from runner.execute import a_block, item_of, stop_for, tell_failed, tell_repeat
 from runner.goal import REATTACH
-from runner.history import SHIFT
-from runner.model import Item, Pending
+from runner.model import Pending
 from runner.providers import NumberSeen
 from runner.records import Attempt, Settled
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from runner.journal import Journal
     from runner.lanes import Lane
     from runner.log import Log
-    from runner.model import Seen
+    from runner.model import Item, Seen
     from runner.providers import Attacher, Before, Reader, Reattaching
 
 Known = list[tuple[int, str, str]]
@@ -96,12 +96,9 @@ class Bundles:
         tried = await self._journal.call(self._journal.ledger.history.tried, ids)
         await self._journal.call(self._journal.ledger.mark, ids)
         for known in taken:
-            items = tuple(self._item(item, number) for item, number, _ in known)
+            items = tuple(item_of(self._lane, self._targets, item, number) for item, number, _ in known)
             before = self._reveal(orjson.loads(known[0][2]))
             self._block.append(Bundle(items, before, frozenset(tried & {item.id for item in items})))
-
-    def _item(self, item: int, number: str) -> Item:
-        return Item(item, self._lane.account, self._lane.spec.name, self._targets[item >> SHIFT], number)
 
 
 @dataclass(slots=True)
@@ -129,9 +126,7 @@ class Restoration:
 
     async def run(self, bundles: Bundles) -> None:
         """Work through ``bundles``; an error that is not a RequestError is a bug, and leaves the marks standing."""
-        async with asyncio.TaskGroup() as workers:
-            for _ in range(self.lane.concurrency):
-                workers.create_task(self._work(bundles))
+        await self.lane.side_by_side(partial(self._work, bundles))
         bundles.release(self.clock)
 
     async def _work(self, bundles: Bundles) -> None:

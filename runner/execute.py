@@ -81,7 +81,9 @@ class Feed:
             async with self._lock:
                 if self._runs_dry:
                     await self._claim()
-        return self._item(*self._block.popleft()) if self._block and not self._lane.stopped else None
+        if not self._block or self._lane.stopped:
+            return None
+        return item_of(self._lane, self._targets, *self._block.popleft())
 
     def release(self, clock: Callable[[], float], unsent: Callable[[int], Outcome] = lambda _: _PENDING) -> None:
         """Give back what was claimed and never sent, as what it is ``unsent``."""
@@ -103,9 +105,6 @@ class Feed:
         self._after = block[-1][0] if block else self._after
         self._block.extend(block)  # last, as others take from it while this one waits
 
-    def _item(self, item: int, number: str) -> Item:
-        return Item(item, self._lane.account, self._lane.spec.name, self._targets[item >> SHIFT], number)
-
 
 @dataclass(slots=True)
 class Execution:
@@ -120,9 +119,7 @@ class Execution:
 
     async def run(self, feed: Feed) -> None:
         """Work through ``feed``; an error that is not a RequestError is a bug, and leaves the marks standing."""
-        async with asyncio.TaskGroup() as workers:
-            for _ in range(self.lane.concurrency):
-                workers.create_task(self._work(feed))
+        await self.lane.side_by_side(partial(self._work, feed))
         feed.release(self.clock)
 
     async def _work(self, feed: Feed) -> None:
@@ -210,6 +207,11 @@ async def looked(look: Awaitable[Seen], lane: Lane) -> Evidence:
         return Looked(error)
     except TimeoutError:
         return Looked(LaneStopped("the lane stopped before a look could settle it"))
+
+
+def item_of(lane: Lane, targets: Mapping[int, str | None], item: int, number: str) -> Item:
+    """Return an item of a lane, whose ``targets`` are given by their number in the ledger."""
+    return Item(item, lane.account, lane.spec.name, targets[item >> SHIFT], number)
 
 
 def a_block(lane: Lane) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import math
 from dataclasses import dataclass, field
 from random import random
@@ -14,7 +13,7 @@ from runner.decide import Case, Look, Looked, decide
 from runner.errors import Refused, RequestError, Throttled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from runner.channel import Channel
     from runner.decide import Send
@@ -83,6 +82,12 @@ class Lane:
             self._stopping.set()
             self.on_stop(self)
 
+    async def side_by_side(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Let as many workers do ``work`` as the lane may have requests in flight, until all of them are done."""
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(self.concurrency):
+                workers.create_task(work())
+
     async def wait(self, seconds: float, why: str | None = None) -> None:
         """Wait for so long, or until the lane stops; ``why`` is for those who look on."""
         if seconds > 0 and not self.stopped:
@@ -142,8 +147,9 @@ class PatientReads:
 
     async def get(self, path: str, parse: Callable[[Reply], T], query: Mapping[str, str | int] | None = None) -> T:
         """Return the answer; raises the last RequestError when it gives up, a 404 at once: that is an answer."""
-        lane, case = self.lane, Case()
-        for tried in itertools.count(1):
+        lane, case, tried = self.lane, Case(), 0
+        while True:
+            tried += 1
             try:
                 return await lane.channel.get(path, parse, query)
             except RequestError as error:
@@ -157,4 +163,3 @@ class PatientReads:
                     await lane.wait_before(step, error)
                 if tried >= self.tries:
                     raise
-        raise AssertionError("counting does not end")

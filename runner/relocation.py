@@ -80,9 +80,7 @@ class Relocation:
 
     async def run(self, feed: Feed) -> None:
         """Work through ``feed``; an error that is not a RequestError is a bug, and leaves the marks standing."""
-        async with asyncio.TaskGroup() as workers:
-            for _ in range(self.lane.concurrency):
-                workers.create_task(self._work(feed))
+        await self.lane.side_by_side(partial(self._work, feed))
         feed.release(self.clock, lambda item: Stranded(ADRIFT) if item in self.free else Pending())
 
     async def _work(self, feed: Feed) -> None:

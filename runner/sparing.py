@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.errors import AccessDenied, RequestError, Throttled
-from runner.execute import stop_for
+from runner.execute import item_of, stop_for
 from runner.goal import DETACH
-from runner.history import SHIFT
 from runner.lanes import PatientReads, Stop
-from runner.model import Item, Skipped
+from runner.model import Skipped
 from runner.providers import Reversal
 
 if TYPE_CHECKING:
@@ -162,8 +161,7 @@ class Sparing:
         await self.journal.call(self.journal.ledger.spare, [item for item, _ in found], self.clock())
         places = {target.no: target.target for target in self.targets}
         for item, number in found:
-            place = Item(item, self.lane.account, self.lane.spec.name, places[item >> SHIFT], number)
-            self.finished(place, _IN_CALL, 0, None)
+            self.finished(item_of(self.lane, places, item, number), _IN_CALL, 0, None)
 
     async def _left_out(self, found: Found, findings: Findings) -> None:
         """Take them out of what a rollback could put back."""
