@@ -171,7 +171,7 @@ class History:
         query = (
             "SELECT EXISTS (SELECT 1 FROM attempt WHERE item BETWEEN ? AND ?)"
             " OR EXISTS (SELECT 1 FROM item WHERE id BETWEEN ? AND ?"
-            " AND (marked = 1 OR state IN ('in_flight', 'stranded')))"
+            " AND (marked = 1 OR confirmed_by IS NOT NULL OR state IN ('in_flight', 'stranded')))"
         )
         (sent,) = next(self._rows(query, self.item_range(run_id) * 2))
         return bool(sent)

@@ -8,7 +8,7 @@ import signal
 
 import jsonschema
 import pytest
-from bench import BRIDGES, FOUR, ONE, THREE, TWO, bridge, call, finish, gateway, numbers, private
+from bench import BRIDGES, FOUR, ONE, PATIENCE, THREE, TWO, bridge, call, finish, gateway, numbers, private
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -412,6 +412,7 @@ def test_resumed_where_it_was_killed(bench):
     """A run of a saved check that was killed goes on with the same list, and needs the file no more."""
     path, _, listed = saved_sales(bench, 8)
     bench.configure(accounts={"unpod-main": {"concurrency": 1}})
+    bench.slow_down(listed[3:4], PATIENCE)
     with bench.at_work(4, path):
         pass
     path.unlink()
@@ -420,6 +421,14 @@ def test_resumed_where_it_was_killed(bench):
     assert (said.code, said.outcomes()) == (0, dict.fromkeys(listed, "detached"))
     assert bench.world.attached("unpod", "sales", "+14155559999")
     assert bench.world.useless_detaches() == []
+
+
+def test_resumed_where_all_was_under_way(bench):
+    """Where all was sent and nothing recorded, what a look finds gone is the run's own work, and no drift."""
+    path, _, listed = saved_sales(bench, 1)
+    assert bench.struck(signal.SIGKILL, 1, "run", path, "--yes").code == -signal.SIGKILL
+    said = bench.resume()
+    assert (said.code, said.outcomes()) == (0, dict.fromkeys(listed, "detached"))
 
 
 def test_interrupted_and_resumed(bench):

@@ -3,10 +3,10 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from threading import Barrier
+from threading import Barrier, Semaphore
 
 import pytest
-from bench import bridge, call, gateway
+from bench import PATIENCE, bridge, call, gateway
 
 from runner.ledger import Ledger
 
@@ -62,10 +62,16 @@ def test_runs_of_two_accounts_at_once(bench):
 def test_one_of_two_runs_that_begin_at_once(bench):
     """Of runs that begin at the same moment on one account, one does the work and the others exit 75."""
     plan, listed = bench.sales(3)
-    bench.slow_down(listed, 1.0)
-    processes = [bench.start("run", plan, "--yes") for _ in range(3)]
-    for process in processes:
+    refused = Semaphore(0)
+    bench.at_detach(1, lambda: [refused.acquire(timeout=PATIENCE) for _ in range(2)])
+
+    def end(process):
         process.communicate()
+        refused.release()
+
+    processes = [bench.start("run", plan, "--yes") for _ in range(3)]
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(end, processes))
     assert sorted(process.returncode for process in processes) == [0, 75, 75]
     assert sorted(entry.number for entry in bench.detaches()) == listed
     assert bench.run(bench.plan(bridge("sales", listed))).totals() == {"already_detached": 3}
