@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from runner import providers
 from runner.adaptive import AdaptiveRate
 from runner.channel import Channel
+from runner.connections import Connections
 from runner.credentials import GivenToken, MintedToken
 from runner.lanes import Lane
 from runner.pacing import Pacer
 from runner.policy import Rate
-from runner.transport import Transport, open_session
+from runner.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,8 +39,8 @@ async def open_lane(
     """Return the lane of an account; its connections close with ``stack``, ``secrets`` are more that may not show."""
     spec = providers.load(account.provider)
     concurrency = options.concurrency or account.concurrency
-    session = await stack.enter_async_context(open_session(concurrency, account.timeout))
-    transport = Transport(session, account.timeout, (*known_secrets(credentials), *secrets), clock)
+    connections = await stack.enter_async_context(Connections(concurrency, account.timeout))
+    transport = Transport(connections, account.timeout, (*known_secrets(credentials), *secrets), clock)
     pacer = Pacer(_rate(account, options))
     token = token_of(credentials, clock)
     channel = Channel(spec.base_url(account), transport, pacer, token, partial(spec.authorize, account))

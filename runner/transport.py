@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import orjson
+from aiohttp.http_exceptions import HttpProcessingError
 
 from runner.deadlines import Deadlines
 from runner.errors import AccessDenied, LostAnswer, NotSent, Refused, RequestError, Throttled, UnexpectedAnswer
@@ -18,9 +18,9 @@ from runner.errors import AccessDenied, LostAnswer, NotSent, Refused, RequestErr
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from aiohttp.connector import Connection
-    from aiohttp.tracing import Trace
     from yarl import URL
+
+    from runner.connections import Answer, Connections
 
 MAX_BODY = 64 * 2**20
 """Bytes of an answer that are read at most, after decompression: a listing of some 500,000 numbers."""
@@ -28,11 +28,7 @@ MAX_BODY = 64 * 2**20
 _MESSAGE_KEYS = ("message", "error", "detail", "msg", "statusMessage")
 _MESSAGE_LENGTH = 200
 _UNIX_TIME = 10**9
-_connected: ContextVar[Callable[[], None]] = ContextVar("connected")
 _OK = 200
-_CONNECT_TIMEOUT = 10.0
-# Connecting has to end before the exchange does: a request that never left must not look like one whose answer is lost.
-_CONNECT_SHARE = 0.9
 _COUNT = re.compile(r"\s*(\d{1,15})\s*", re.ASCII)
 _JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -62,13 +58,13 @@ class Reply:
 
 @dataclass(slots=True)
 class Transport:
-    """Sends requests over ``session``; ``timeout`` in seconds bounds each whole exchange, ``max_body`` its answer.
+    """Sends requests over ``connections``; ``timeout`` in seconds bounds each whole exchange, ``max_body`` its answer.
 
     ``secrets``, and whatever looks like a minted token, are struck from every message; ``now`` gives seconds since
     the epoch.
     """
 
-    session: aiohttp.ClientSession
+    connections: Connections
     timeout: float
     secrets: Collection[str]
     now: Callable[[], float]
@@ -91,33 +87,30 @@ class Transport:
 
         ``connected`` is called when the request has its connection, and is written to it at once.
         """
-        _connected.set(connected)
         data = None if body is None else orjson.dumps(body)
-        middlewares = () if method == "POST" else (_once,)  # which no POST needs, and costs a tenth of a request
         try:
             with self.deadlines.limit():
-                async with self.session.request(
-                    method, url, data=data, headers=headers, allow_redirects=False, middlewares=middlewares
-                ) as response:
-                    content = await _read(response, self.max_body)
+                answer = await self.connections.exchange(
+                    method, url, headers, data, most=self.max_body, connected=connected
+                )
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError) as error:
             raise NotSent(f"could not connect to {url.host}: {self._clean(str(error))}") from error
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
             raise NotSent(f"{self._clean(str(url))} is not a usable address") from error
         except TimeoutError as error:
             raise LostAnswer(f"no answer within {self.timeout:g} s") from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
             raise LostAnswer(f"the answer was lost: {self._clean(str(error) or type(error).__name__)}") from error
-        return self._judge(response, content)
+        return self._judge(answer)
 
-    def _judge(self, response: aiohttp.ClientResponse, content: bytes) -> Reply:
-        status, headers = response.status, response.headers
-        body = _decode(content)
+    def _judge(self, answer: Answer) -> Reply:
+        status, headers = answer.status, answer.headers
+        body = _decode(answer.content)
         if status == _OK:
             if body is None:
                 raise UnexpectedAnswer("HTTP 200 whose body is not JSON", status=status, code="bad_answer")
             return Reply(status, body, quota(headers, self.now()))
-        message = self._clean(f"HTTP {status}: {message_of(body) or response.reason or 'no explanation'}")
+        message = self._clean(f"HTTP {status}: {message_of(body) or answer.reason or 'no explanation'}")
         if 200 <= status < 300:  # noqa: PLR2004 - the range that HTTP calls success
             return Reply(status, body, quota(headers, self.now()), message)
         raise error_for(status, message, headers, self.now())
@@ -127,33 +120,6 @@ class Transport:
             text = text.replace(secret, "***")
         text = _CONTROL.sub(" ", _JWT.sub("***", text))
         return text if len(text) <= _MESSAGE_LENGTH else text[: _MESSAGE_LENGTH - 1] + "…"
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Tells a request that it has its connection: making one takes a handshake or two."""
-
-    async def connect(
-        self,
-        req: aiohttp.ClientRequest,
-        traces: list[Trace],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
-    ) -> Connection:
-        connection = await super().connect(req, traces, timeout)
-        _connected.get()()
-        return connection
-
-
-def open_session(concurrency: int, timeout: float) -> aiohttp.ClientSession:
-    """Return a session with as many connections as there are workers; whole exchanges are bounded by the transport."""
-    return aiohttp.ClientSession(
-        connector=_Connector(limit=concurrency, ttl_dns_cache=300),
-        timeout=aiohttp.ClientTimeout(
-            total=None,
-            sock_connect=min(timeout * _CONNECT_SHARE, _CONNECT_TIMEOUT),
-            ceil_threshold=_CONNECT_TIMEOUT,
-        ),
-        cookie_jar=aiohttp.DummyCookieJar(),
-    )
 
 
 def error_for(status: int, message: str, headers: Mapping[str, str], now: float) -> RequestError:
@@ -220,27 +186,6 @@ def _moment(value: str | None) -> float | None:
         return parsedate_to_datetime(value).timestamp() if value else None
     except (ValueError, OverflowError):
         return None
-
-
-async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep aiohttp from repeating a read whose answer was lost: a repetition is paced and counted like any request."""
-    try:
-        return await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise aiohttp.ClientConnectionError(str(error)) from error
-
-
-async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
-    """Return the whole body; ValueError when it is larger than ``most`` bytes."""
-    chunks, size = [], 0
-    while chunk := await response.content.readany():
-        size += len(chunk)
-        if size > most:
-            raise ValueError(f"it is longer than {most} bytes")
-        chunks.append(chunk)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def _decode(content: bytes) -> Any:

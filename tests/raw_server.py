@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 from yarl import URL
 
+from runner.connections import Connections
 from runner.errors import RequestError
-from runner.transport import Transport, open_session
+from runner.transport import Transport
 
 TOKEN = "tok-live-5f2"
 
@@ -54,6 +55,11 @@ class RawServer:
             pass
         finally:
             writer.close()
+
+    @property
+    def writers(self):
+        """The streams to those who are connected."""
+        return [*self._open.values()]
 
     async def received(self, count):
         """Wait until so many requests have arrived."""
@@ -130,8 +136,8 @@ async def serving(*acts, on_connect=None, ssl=None):
 
 @asynccontextmanager
 async def transporting(*, timeout=5.0, secrets=(), max_body=2**20, concurrency=4):  # noqa: ASYNC109 - the transport's own
-    async with open_session(concurrency, timeout) as session:
-        yield Transport(session, timeout, secrets, lambda: EPOCH, max_body)
+    async with Connections(concurrency, timeout) as connections:
+        yield Transport(connections, timeout, secrets, lambda: EPOCH, max_body)
 
 
 async def send(server, *, method="POST", body=None, **options):

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from raw_server import answer, ask, serving, transporting
 
+from runner.connections import Connections
 from runner.sandbox import ORG_HANDLE, TOKEN, World, serve
-from runner.transport import Reply, open_session
+from runner.transport import Reply
 
 CERTIFICATE = Path(__file__).with_name("self_signed.pem")
 CONCURRENCY = 8
@@ -126,8 +127,20 @@ async def test_a_connection_that_the_server_closed_meanwhile_is_not_used():
             assert server.connections == count
 
 
-async def test_a_session_holds_as_many_connections_as_there_are_workers():
+async def test_an_answer_that_nobody_asked_for_is_nobodys():
+    """What arrives late on an idle connection is not taken for the answer to the next request, which takes another."""
+    async with serving(answer(200, {"asked": 1}), answer(200, {"asked": 2})) as server, transporting() as transport:
+        assert (await ask(transport, server)).body == {"asked": 1}
+        (writer,) = server.writers
+        writer.write(answer(200, {"late": 1}))
+        for _ in range(5):  # turns of the loop, in which it arrives
+            await asyncio.sleep(0)
+        assert (await ask(transport, server)).body == {"asked": 2}
+        assert server.connections == 2
+
+
+async def test_there_are_as_many_connections_as_there_are_workers():
     """The pool is the lane's size, and a name is looked up once."""
-    async with open_session(7, 5.0) as session:
-        assert session.connector.limit == 7
-        assert session.connector.use_dns_cache
+    async with Connections(7, 5.0) as connections:
+        assert connections.connector.limit == 7
+        assert connections.connector.use_dns_cache

@@ -141,18 +141,18 @@ def aiohttp_errors():
     return {each for each in vars(C).values() if isinstance(each, type) and issubclass(each, Exception)}
 
 
-class FailingSession:
-    """A session that meets nothing but ``error``."""
+class FailingConnections:
+    """Connections that meet nothing but ``error``."""
 
     def __init__(self, error):
         self.error = error
 
-    def request(self, *args, **options):
+    async def exchange(self, *args, **options):
         raise self.error
 
 
 async def outcome_of(error):
-    transport = Transport(FailingSession(error), 1.0, (TOKEN,), lambda: EPOCH)
+    transport = Transport(FailingConnections(error), 1.0, (TOKEN,), lambda: EPOCH)
     try:
         return await transport.request("POST", URL("http://127.0.0.1/"), {})
     except RequestError as ours:
