@@ -62,6 +62,7 @@ class Channel:
     tally: Tally = field(default_factory=Tally)
     in_flight: int = 0
     tenure: Tenure = field(default_factory=Tenure)
+    _authorized: tuple[str, Mapping[str, str]] | None = field(default=None, repr=False)
     _since: float | None = None
     _silences: int = 0
     _silent_since: float = 0.0
@@ -139,7 +140,7 @@ class Channel:
         self.in_flight += 1
         grant.waits_for_connection()
         try:
-            reply = await self.transport.request(method, url, self.authorize(token), body, connected=grant.leaves)
+            reply = await self.transport.request(method, url, self._headers(token), body, connected=grant.leaves)
         except RequestError as error:
             self._failed(error, started)
             raise
@@ -153,6 +154,12 @@ class Channel:
         if reply.quota:
             self.pacer.observe(reply.quota, self.in_flight)
         return reply
+
+    def _headers(self, token: str) -> Mapping[str, str]:
+        """Return what authorises a request; the same object for as long as the token is."""
+        if self._authorized is None or self._authorized[0] != token:
+            self._authorized = token, self.authorize(token)
+        return self._authorized[1]
 
     def _failed(self, error: RequestError, started: float) -> None:
         if isinstance(error, Throttled):

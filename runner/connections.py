@@ -52,6 +52,8 @@ class Connections:
         connect = min(timeout * _CONNECT_SHARE, _CONNECT_TIMEOUT)
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect, ceil_threshold=_CONNECT_TIMEOUT)
         self._places: dict[tuple[str, str | None, int | None], aiohttp.ClientRequest] = {}
+        self._headers: Mapping[str, str] = {}
+        self._lines = _FIXED
 
     async def __aenter__(self) -> Self:
         return self
@@ -76,7 +78,7 @@ class Connections:
         Raises aiohttp's errors, OSError, and ValueError when the answer is larger than ``most`` bytes. Nothing was sent
         if it was a NotSent, a ClientConnectorError, a ConnectionTimeoutError, an InvalidURL or a NonHttpUrlClientError.
         """
-        request = _head(method, url, headers, data) + (data or b"")
+        request = self._head(method, url, headers, data) + (data or b"")
         connection = await self._connect(url)
         try:
             connected()
@@ -86,6 +88,13 @@ class Connections:
             raise
         connection.release()
         return answer
+
+    def _head(self, method: str, url: URL, headers: Mapping[str, str], data: bytes | None) -> bytes:
+        if headers is not self._headers:  # an account sends the same ones with all of its requests
+            self._headers, self._lines = headers, _head_lines(headers)
+        length = "" if data is None else f"Content-Length: {len(data)}\r\n"
+        place = f"{url.raw_path_qs} HTTP/1.1\r\nHost: {url.host_port_subcomponent}"
+        return f"{method} {place}\r\n{self._lines}{length}\r\n".encode()
 
     async def _connect(self, url: URL) -> Connection:
         """Return a connection on which nothing waits that an earlier request has left behind."""
@@ -109,14 +118,10 @@ class Connections:
         return self._places[key]
 
 
-def _head(method: str, url: URL, headers: Mapping[str, str], data: bytes | None) -> bytes:
-    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
-    if data is not None:
-        lines.append(f"Content-Length: {len(data)}\r\n")
+def _head_lines(headers: Mapping[str, str]) -> str:
     if _UNSAFE.search("".join(headers.values())):
         raise NotSent("a header would hold a line break; nothing is sent with that")
-    start = f"{method} {url.raw_path_qs} HTTP/1.1\r\nHost: {url.host_port_subcomponent}\r\n"
-    return "".join([start, _FIXED, *lines, "\r\n"]).encode()
+    return _FIXED + "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
 
 
 async def _exchanged(connection: Connection, request: bytes, most: int) -> Answer:

@@ -12,14 +12,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_OBJECTS_BETWEEN_COLLECTIONS = 20_000
-
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Return what ``work`` comes to, on uvloop's event loop where that is installed: it takes a fifth off a request."""
-    # A run makes next to no cycles, and what was loaded for it stays: to search that over and over is in vain.
-    gc.freeze()
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    gc.freeze()  # what was loaded stays, and need not be searched for garbage over and over
     with asyncio.Runner(loop_factory=_factory()) as runner:
         return runner.run(work)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -37,6 +38,7 @@ _COMMANDS = {
 }
 _BUG = 1
 _SIGINT = 130
+_OBJECTS_BETWEEN_COLLECTIONS = 20_000
 
 
 class Commands(click.Group):
@@ -80,6 +82,8 @@ def main() -> None:
 
 
 def _run() -> int:
+    # Neither what is loaded for a command nor its work makes cycles worth mentioning: to search for them is in vain.
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     sys.stderr = Forgiving(sys.stderr)
     try:
         code = teardown.main(prog_name="teardown", standalone_mode=False)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
@@ -12,7 +14,7 @@ from runner.log.sinks import LEVELS, Console, LogFile, Sink
 from runner.log.text import mask, mask_line, plain, stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, MutableMapping
+    from collections.abc import Callable, Collection, Iterator, MutableMapping
     from pathlib import Path
     from typing import TextIO
 
@@ -72,9 +74,10 @@ def open(  # noqa: A001 - reads as log.open
     Every event goes to ``file`` (appended, 0600), those of ``console_level`` and above to ``console`` as well. Never
     raises: a file that cannot be written is given up, and the console says so once.
     """
-    import structlog  # noqa: PLC0415 - 40 to 90 ms that only a run pays
+    with _without_rich():
+        import structlog  # noqa: PLC0415 - 40 ms that only a run pays
 
-    from runner.log.bound import Bound  # noqa: PLC0415 - the same
+        from runner.log.bound import Bound  # noqa: PLC0415 - the same
 
     screen = Console(console, console_format)
     sink = Sink(LogFile(file, clock, screen), screen, LEVELS[console_level])
@@ -87,6 +90,19 @@ def open(  # noqa: A001 - reads as log.open
         run_id=run_id,
     ).bind()
     return Log(bound, sink)
+
+
+@contextmanager
+def _without_rich() -> Iterator[None]:
+    """Keep structlog from loading what only its own console needs: that takes longer than all the rest of it."""
+    loaded = "rich" in sys.modules
+    if not loaded:
+        sys.modules["rich"] = None  # type: ignore[assignment] # how Python says that there is none
+    try:
+        yield
+    finally:
+        if not loaded:
+            del sys.modules["rich"]
 
 
 class _Stamp:
