@@ -130,7 +130,10 @@ class Transport:
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Tells a request that it has its connection: making one takes a handshake or two."""
+    """Tells a request that it has its connection: making one takes a handshake or two.
+
+    A kept connection on which something was said that nobody asked for is not used: it would be taken for the answer.
+    """
 
     async def connect(
         self,
@@ -139,6 +142,9 @@ class _Connector(aiohttp.TCPConnector):
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's signature
     ) -> Connection:
         connection = await super().connect(req, traces, timeout)
+        while connection.protocol and connection.protocol.should_close:
+            connection.close()
+            connection = await super().connect(req, traces, timeout)
         _connected.get()()
         return connection
 

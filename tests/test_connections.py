@@ -126,6 +126,28 @@ async def test_a_connection_that_the_server_closed_meanwhile_is_not_used():
             assert server.connections == count
 
 
+@pytest.mark.parametrize("unasked", [answer(200, {"to": "nobody"}), answer(408)], ids=["200", "408"])
+async def test_what_nobody_asked_for_is_not_taken_for_the_next_answer(unasked):
+    """A server that says something on an idle connection, as a 408 before it closes, costs a new connection."""
+    idle, said = asyncio.Event(), asyncio.Event()
+
+    async def say_more(server, writer):
+        writer.write(answer(200, {"to": "first"}))
+        await idle.wait()
+        writer.write(unasked)
+        said.set()
+
+    async with serving(say_more, answer(200, {"to": "second"})) as server, transporting() as transport:
+        first = await ask(transport, server)
+        idle.set()
+        await said.wait()
+        for _ in range(3):
+            await asyncio.sleep(0)  # the loop reads what has come
+        second = await ask(transport, server)
+    assert [first.body["to"], second.body["to"]] == ["first", "second"]
+    assert server.connections == 2
+
+
 async def test_a_session_holds_as_many_connections_as_there_are_workers():
     """The pool is the lane's size, and a name is looked up once."""
     async with open_session(7, 5.0) as session:
