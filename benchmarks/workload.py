@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runner.version import VERSION
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -16,7 +18,11 @@ PER_BRIDGE = 500
 CONCURRENCY = 50
 FAR_ABOVE = "100000/s"
 _FIRST = 2_000_000
-_HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
+_HEADERS = {
+    "Content-Type": "application/json",
+    "Accept": "application/json",
+    "User-Agent": f"teardown/{VERSION}",
+}
 
 
 def number(index: int) -> str:

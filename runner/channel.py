@@ -108,14 +108,20 @@ class Channel:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """Count the time spent inside as time in which requests could be made: each takes one interval of the rate."""
-        before, self._since = self.tally.requests, asyncio.get_running_loop().time()
+        """Count the time spent inside as time in which requests could be made: each takes one interval of the rate.
+
+        So the pacer's head start is time as well, and no more than that.
+        """
+        before, already = self.tally.requests, self.tally.active_s
+        self._since = asyncio.get_running_loop().time()
         try:
             yield
         finally:
-            self.counted()
+            worked = self.counted().active_s - already
             self._since = None
-            self.tally.active_s += (self.tally.requests > before) / self.pacer.rate.per_second
+            sent, interval = self.tally.requests - before, 1 / self.pacer.rate.per_second
+            ahead = sent * interval - worked
+            self.tally.active_s += min(max(ahead, interval), interval + self.pacer.spread) if sent else 0
 
     async def _request(self, method: str, url: URL, body: object = None, *, passage: Passage | None = None) -> Reply:
         token = self.token.value()

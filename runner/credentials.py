@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -99,5 +100,6 @@ class MintedToken:
             "iat": issued - _CLOCK_SKEW,
             "exp": issued + LIFETIME,
         }
-        self._token = jwt.encode(claims, self.secret, algorithm="HS256")
+        with warnings.catch_warnings(action="ignore"):  # of a short secret: how long it is, the vendor has chosen
+            self._token = jwt.encode(claims, self.secret, algorithm="HS256")
         self._good_until = issued + LIFETIME

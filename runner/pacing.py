@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _SAME_WINDOW = 1.5
 # A reset further away than this, in seconds, is not awaited in advance: the refusal that follows has its own bound.
 _FARTHEST_RESET = 900.0
-# What was missed in so many seconds is made up for at once.
+# The least that is made up for at once, in seconds.
 _SPREAD = 0.05
 # A wait so short does not have to be interrupted when the lane closes.
 _SHORT = 0.1
@@ -62,8 +62,9 @@ class Pacer:
         if self.adaptive:
             self._tune()
         # It counts seconds: each request takes the interval that the present rate leaves it.
-        spread = _SPREAD if self.adaptive else max(2 * self._interval, _SPREAD)
-        self._limiter = AsyncLimiter(spread, spread)
+        self.spread = _SPREAD if self.adaptive else max(2 * self._interval, _SPREAD)
+        """What was missed in so many seconds is made up for at once."""
+        self._limiter = AsyncLimiter(self.spread, self.spread)
         self._turn = asyncio.Lock()
         self._resumes = 0.0
         self._left = math.inf

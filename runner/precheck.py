@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from runner.errors import RequestError
 from runner.goal import DETACH
 from runner.model import Attached, Elsewhere, Gone, Skipped, State
 from runner.providers import NumberSeen, TargetSeen
@@ -94,15 +95,19 @@ class Precheck:
     async def look(self, targets: Iterable[Target], states: frozenset[State], *, everywhere: bool) -> None:
         """Survey the lane and add to the findings; ``everywhere`` as in `expand`.
 
-        Raises RequestError when a read fails for good, because that is no evidence.
+        Raises RequestError when a read fails for good, because that is no evidence; what others saw is recorded.
         """
-        for groups in surveys(targets, everywhere=everywhere):
-            for target in groups:
-                for standing in await self._journal.call(self._journal.ledger.history.items_of, target.no, states):
-                    self._open.add(target.target, standing)
-            if wanted := self._open.wanted(target.target for target in groups):
-                await self._survey(wanted, {target.target for target in groups if target.if_missing})
-        await self._trace()
+        try:
+            for groups in surveys(targets, everywhere=everywhere):
+                for target in groups:
+                    for standing in await self._journal.call(self._journal.ledger.history.items_of, target.no, states):
+                        self._open.add(target.target, standing)
+                if wanted := self._open.wanted(target.target for target in groups):
+                    await self._survey(wanted, {target.target for target in groups if target.if_missing})
+            await self._trace()
+        except RequestError:
+            await self._write()
+            raise
         await self._write()
         self.findings.reversals += self._snapshots.reversals
         self.findings.once += self._snapshots.requests

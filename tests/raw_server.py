@@ -56,11 +56,6 @@ class RawServer:
         finally:
             writer.close()
 
-    @property
-    def writers(self):
-        """The streams to those who are connected."""
-        return [*self._open.values()]
-
     async def received(self, count):
         """Wait until so many requests have arrived."""
         while len(self.requests) < count:

@@ -205,6 +205,22 @@ def test_time_at_work_is_counted_while_it_goes_on():
     assert run_online(scenario()) == pytest.approx(6, abs=0.01)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 10, 15, 16, 40])
+def test_each_request_takes_its_interval_of_the_time_at_work(count):
+    """However many leave at once in the beginning, a lane that keeps its rate is not said to have exceeded it."""
+
+    async def scenario():
+        async with channelling(OK, rate=15.0) as (_, channel):
+            for _ in range(2):
+                with channel.at_work():
+                    await asyncio.gather(*(attempt(channel) for _ in range(count)))
+                await asyncio.sleep(60)
+            return channel.tally
+
+    tally = run_online(scenario())
+    assert 14.0 < tally.requests / tally.active_s <= 15.0 + 1e-9
+
+
 @pytest.mark.parametrize("act", [OK, answer(500), answer(401), reset], ids=["ok", "500", "401", "reset"])
 async def test_nothing_is_in_flight_afterwards(act):
     """However a request ends, it is no longer under way."""

@@ -213,6 +213,16 @@ def test_secrets_that_cannot_be_had_are_located(write, tmp_path, token, environ,
     assert problem.endswith(mend)
 
 
+@pytest.mark.parametrize("where", ["token: ", "api_key: k, secret: ", "token: t}\nnotify: [{urls: ["])
+def test_a_secret_that_is_no_line_is_not_repeated(write, where):
+    """The problem with a pasted secret names its place, and not what it is."""
+    close = "]}]" if "[" in where else "}"
+    path = write("accounts:\n  v: {provider: videosdk, " + where + '"hunter2\\n"' + close + "\n")
+    problems = refused(config.load, path, {})
+    assert any(each.endswith("is empty or holds control characters; write one line of text") for each in problems)
+    assert "hunter2" not in "".join(problems)
+
+
 def test_references_work_outside_secrets_too(write):
     """Handles and addresses may name variables; an unset one matters only to runs that use the account."""
     path = write(UNPOD.replace("acme", "'${ORG}', product_id: 'p-${ORG}', base_url: 'https://${HOST}/x'"))

@@ -127,16 +127,26 @@ async def test_a_connection_that_the_server_closed_meanwhile_is_not_used():
             assert server.connections == count
 
 
-async def test_an_answer_that_nobody_asked_for_is_nobodys():
-    """What arrives late on an idle connection is not taken for the answer to the next request, which takes another."""
-    async with serving(answer(200, {"asked": 1}), answer(200, {"asked": 2})) as server, transporting() as transport:
-        assert (await ask(transport, server)).body == {"asked": 1}
-        (writer,) = server.writers
-        writer.write(answer(200, {"late": 1}))
-        for _ in range(5):  # turns of the loop, in which it arrives
-            await asyncio.sleep(0)
-        assert (await ask(transport, server)).body == {"asked": 2}
-        assert server.connections == 2
+@pytest.mark.parametrize("unasked", [answer(200, {"to": "nobody"}), answer(408)], ids=["200", "408"])
+async def test_what_nobody_asked_for_is_not_taken_for_the_next_answer(unasked):
+    """A server that says something on an idle connection, as a 408 before it closes, costs a new connection."""
+    idle, said = asyncio.Event(), asyncio.Event()
+
+    async def say_more(server, writer):
+        writer.write(answer(200, {"to": "first"}))
+        await idle.wait()
+        writer.write(unasked)
+        said.set()
+
+    async with serving(say_more, answer(200, {"to": "second"})) as server, transporting() as transport:
+        first = await ask(transport, server)
+        idle.set()
+        await said.wait()
+        for _ in range(3):
+            await asyncio.sleep(0)  # the loop reads what has come
+        second = await ask(transport, server)
+    assert [first.body["to"], second.body["to"]] == ["first", "second"]
+    assert server.connections == 2
 
 
 async def test_there_are_as_many_connections_as_there_are_workers():

@@ -63,6 +63,12 @@ def test_a_minted_token_is_signed_with_the_secret(minted):
         read(minted.value(), SECRET[::-1])
 
 
+def test_a_short_secret_is_not_commented_on(clock):
+    """How long a secret is, the vendor has chosen: no warning of a library gets between the lines on stderr."""
+    token = MintedToken(KEY, "short", clock).value()
+    assert jwt.get_unverified_header(token)["alg"] == "HS256"
+
+
 def test_a_minted_token_is_used_until_five_minutes_before_its_end(minted, clock):
     """It is minted once, and again in time."""
     first = minted.value()

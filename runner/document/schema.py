@@ -177,7 +177,8 @@ def _seconds(value: object) -> float:
 
 def _line(value: str) -> str:
     if not value.strip() or _CONTROL.search(value):
-        raise ValueError(f"{quoted(value)} is empty or holds control characters; write one line of text")
+        # Without the value, which may be a secret.
+        raise ValueError("is empty or holds control characters; write one line of text")
     return value
 
 

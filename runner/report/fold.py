@@ -253,11 +253,17 @@ def _row(item: ItemRecord, would: str | None) -> Row:
         "confirmed_by": item.confirmed_by,
         "verified": item.verified,
         "reason": item.reason,
-        "attempts": item.attempts,
+        "attempts": _attempts(item),
         "finished_at": _stamp(item.finished_at),
         "before": item.before,
         "error": _error(fault) if fault else None,
     } | ({"moved_to": item.moved_to, "gap_ms": item.gap_ms} if item.moved_to else {})
+
+
+def _attempts(item: ItemRecord) -> int:
+    """Return how many requests left; where a kill left only the mark of one, it counts for what it may have done."""
+    one = item.state in {State.IN_FLIGHT, State.UNKNOWN} or item.confirmed_by == "verification"
+    return item.attempts or int(one)
 
 
 def _target(removal: Removal) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import json
 import signal
 
 import pytest
-from bench import ONE, TWO, bridge, call, environment, finish, gateway
+from bench import ONE, THREE, TWO, bridge, call, environment, finish, gateway
 
 from runner.sandbox import TOKEN
 
@@ -51,8 +51,21 @@ def test_killed_while_an_answer_was_awaited(bench, fault, confirmed_by):
     killed(bench, plan, 3)
     said = bench.resume()
     assert (said.code, said.totals()) == (0, {"detached": 3})
-    assert said.rows[listed[0]]["confirmed_by"] == confirmed_by
+    assert (said.rows[listed[0]]["confirmed_by"], said.rows[listed[0]]["attempts"]) == (confirmed_by, 1)
     assert worked_once(bench, listed)
+
+
+def test_what_a_look_saw_before_another_failed(bench):
+    """Where the pre-check breaks off, what it saw of numbers in flight stands; only what it did not see is unknown."""
+    bench.world.unpod.add_bridge("sales", [ONE, TWO])
+    bench.world.unpod.add_bridge("support", [THREE])
+    for number, fault in [(ONE, "hang_after"), (TWO, "hang_before"), (THREE, "hang_before")]:
+        bench.faults.script(number, [fault])
+    killed(bench, bench.plan(bridge("sales", [ONE, TWO]), bridge("support", [THREE])), 3)
+    bench.world.on_request.append(lambda seen: bench.world.revoked.update(["unpod"] * (seen.target == "support")))
+    said = bench.resume()
+    assert (said.code, said.outcomes()) == (5, {ONE: "detached", TWO: "pending", THREE: "unknown"})
+    assert said.rows[ONE]["confirmed_by"] == "verification"
 
 
 def test_killed_before_anything_was_sent(bench):
