@@ -1,5 +1,6 @@
 """All questions, one after the other."""
 
+from benchmarks.adaptive import adaptive
 from benchmarks.cost import cost
 from benchmarks.counts import counts
 from benchmarks.ledger import ledger
@@ -9,4 +10,4 @@ from benchmarks.rate import rate
 from benchmarks.startup import startup
 
 if __name__ == "__main__":
-    ask(cost, counts, startup, ledger, memory, rate)
+    ask(cost, counts, startup, ledger, memory, rate, adaptive)
