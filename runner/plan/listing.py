@@ -16,6 +16,7 @@ from runner import e164
 from runner.document import Mapping, Node, Page, Scalar, Sequence, Spot, Taken, tables
 from runner.document.schema import validate
 from runner.plan.grammar import NumberFile
+from runner.plan.model import Notes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,7 +38,7 @@ class Listing:
     digits: array[int] = field(default_factory=lambda: array("Q"))
     lines: array[int] = field(default_factory=lambda: array("I"))
     columns: array[int] = field(default_factory=lambda: array("I"))
-    notes: dict[str, str] = field(default_factory=dict)
+    notes: Notes = field(default_factory=Notes)
     empty: bool = True
     """Whether nothing was listed, sound or not."""
     all: bool = False
@@ -50,7 +51,7 @@ class Listing:
         self.lines.append(spot.line)
         self.columns.append(spot.column)
         if note:
-            self.notes[number] = note
+            self.notes.add(number, note)
 
 
 class Numbers:

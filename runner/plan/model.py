@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from runner.e164 import NumberList
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from runner.errors import Problem
     from runner.policy import Guards, Window
+
+
+class Notes(Mapping[str, str]):
+    """Numbers and what a plan says of each, in columns: a third of the memory of a dict, which reading one makes."""
+
+    def __init__(self) -> None:
+        self._digits, self._texts = array("Q"), list[str]()
+        self._known: dict[str, str] = {}
+
+    def add(self, number: str, text: str) -> None:
+        """Add the note of a number."""
+        self._digits.append(int(number))
+        self._texts.append(text)
+
+    def __getitem__(self, number: str) -> str:
+        if len(self._known) < len(self):
+            self._known = dict(zip(self, self._texts, strict=True))
+        return self._known[number]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(NumberList(self._digits))
+
+    def __len__(self) -> int:
+        return len(self._digits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +50,7 @@ class Group:
     target: str | None
     numbers: Sequence[str] | None
     """In the order of the plan; null for ``all``: whatever is attached when the pre-check looks."""
-    notes: dict[str, str]
+    notes: Mapping[str, str]
     """Number to note, for those that have one of their own."""
     if_missing: bool
     """Whether the target may be gone already."""
