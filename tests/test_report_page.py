@@ -134,6 +134,14 @@ def test_beyond_what_a_browser_shows_the_rest_is_counted():
     assert "700 more, for which nothing is left to be done" in page.text
 
 
+def test_what_befell_most_numbers_stands_first_and_folds_up():
+    """Of what went wrong the most frequent leads; a few numbers are named in its line, many behind a click."""
+    rare = Fault("refused", "it said no", 400)
+    page = Page(fold(*[item(State.FAILED, fault=rare)] * 20, *[item(State.FAILED)] * 21))
+    assert page.text.index("All 21") < page.text.index("it said no")
+    assert "All 20" not in page.text
+
+
 def test_beyond_ten_thousand_failures_the_rest_is_counted():
     """The list of what failed ends somewhere, and says so."""
     page = Page(fold(*[item(State.FAILED)] * 10_001))

@@ -25,6 +25,8 @@ Trouble = tuple[str, str, str, str, str, list[str]]
 
 _ICONS = {"succeeded": "✔", "failed": "✖", "aborted": "✖", "blocked": "⊘", "interrupted": "‖", "dry_run": "○"}
 _TARGETS = 200
+_NAMED = 20
+"""How many numbers of one fate stand in a line; more of them fold up, or what else there is would be out of sight."""
 _LANE = ("account", "provider", "planned", "requests", "retries", "throttled", "achieved_rate", "rate")
 _LANE_HEADS = (*_LANE[:6], "achieved /s", "limit /s", "p50 ms", "p95 ms", "max ms")
 
@@ -136,8 +138,8 @@ def _steps(report: Report) -> Iterator[tuple[str, str]]:
 
 def _troubled(report: Report, troubles: list[Trouble]) -> Markup:
     rows = [
-        (f"{account}/{target}".rstrip("/"), outcome, why, f"{len(numbers):,}", " ".join(numbers))
-        for account, target, outcome, _, why, numbers in troubles
+        (f"{account}/{target}".rstrip("/"), outcome, why, f"{len(numbers):,}", _named(numbers))
+        for account, target, outcome, _, why, numbers in sorted(troubles, key=lambda trouble: -len(trouble[-1]))
     ]
     missing = report.troubles - sum(len(numbers) for *_, numbers in troubles)
     return section(
@@ -146,6 +148,12 @@ def _troubled(report: Report, troubles: list[Trouble]) -> Markup:
         table("What went wrong, and where", ["where", "outcome", "why", "how many", "numbers"], rows),
         some("<p>{:,} more are in the table of numbers.</p>", missing),
     )
+
+
+def _named(numbers: list[str]) -> Markup:
+    folded = "<details><summary>All {:,}</summary><p>{}</p></details>"
+    listed = " ".join(numbers)
+    return filled(folded, len(numbers), listed) if len(numbers) > _NAMED else filled("{}", listed)
 
 
 def _targets(report: Report) -> Markup:
