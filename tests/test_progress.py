@@ -10,6 +10,7 @@ import pytest
 from runner import progress
 from runner.model import State
 from runner.progress.facts import LaneFacts, Pace, duration
+from runner.progress.table import Frame, Row
 from tests.screen import Screen
 
 
@@ -273,6 +274,18 @@ def test_a_narrow_terminal(terminal, clock, monkeypatch):
         "all            ━─────  3/10       1  13s",
     ]
     display.close()
+
+
+def test_a_reason_matters_more_than_a_count():
+    """Where a long name leaves no room for both, a lane that waits says why, and the whole run says how far it is."""
+    facts = LaneFacts("unpod-emea-secondary", 109, reason="throttled by the provider", until=3.0)
+    facts.counts[State.DETACHED] = 68
+    frame = Frame([Row(facts, 9.0), Row(LaneFacts("all", 209), None)], "detaching", 0.0, 40, 24, ascii_only=False)
+    assert [line.plain.rstrip() for line in frame.lines()] == [
+        "detaching               done  ETA",
+        "unpod-emea-secondary  throttled b... 3 s",
+        "all                    0/209    ?",
+    ]
 
 
 def test_a_terminal_without_unicode(monkeypatch, clock):
