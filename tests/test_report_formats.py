@@ -64,7 +64,7 @@ def test_csv_has_a_row_per_number():
     assert rows[0]["verified"] == "false"
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\uff1d1+1"])
+@pytest.mark.parametrize("cell", ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\uff1d1+1", "  =1+1"])
 def test_csv_is_safe_in_a_spreadsheet(cell):
     """A cell that a spreadsheet would run as a formula is written as text."""
     (row,) = csv.DictReader(io.StringIO(text(fold(item(target=cell)), "csv")))
