@@ -463,6 +463,18 @@ def test_pace_needs_two_marks():
     assert pace.rate == 0.0
 
 
+def test_a_lane_that_waits_to_look_again_is_not_done(clock):
+    """While a verification waits, neither the lane nor the run says that it is done."""
+    stream = io.StringIO()
+    display = progress.choose(stream, enabled=True, color=False, clock=clock)
+    display.start(1)
+    display.lane("unpod-main", 1)
+    display.settled("unpod-main", State.DETACHED)
+    display.waiting("unpod-main", "a look", clock.now + 29)
+    display.close()
+    assert stream.getvalue().splitlines()[-1] == "teardown: 1/1 detached 1, ETA 29s, unpod-main: a look, 29 s left"
+
+
 def test_a_lane_that_is_done_has_no_time_left():
     """Nothing left to do takes no time, whatever the pace."""
     assert LaneFacts("a", 0).eta(0.0) == 0.0
