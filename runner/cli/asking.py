@@ -127,9 +127,15 @@ class Prompt:
 
     def _read(self) -> None:
         if self._answer and not self._answer.done():
-            self._answer.set_result(sys.stdin.readline())
+            self._settle(self._answer, sys.stdin.readline())
 
     def cancel(self) -> None:
         """Answer no, because something else came up."""
         if self._answer and not self._answer.done():
-            self._answer.set_result("")
+            self._settle(self._answer, "")
+
+    @staticmethod
+    def _settle(asked: asyncio.Future[str], answer: str) -> None:
+        if not answer.endswith("\n"):
+            click.echo(err=True)  # nobody pressed Enter: what follows is not to stand behind the question
+        asked.set_result(answer)

@@ -187,3 +187,16 @@ def test_the_summary_fits_the_screen(bench, trouble, size):
     assert any(line.startswith("  failed +14155550101") for line in seen)
     assert any(line.startswith("    HTTP 206: No provider linked to") for line in seen)
     assert any(line.startswith("Next:   teardown resume ") for line in seen)
+
+
+@pytest.mark.parametrize("key", ["\x04", "\x03"])
+def test_what_follows_an_unanswered_question_has_a_line_of_its_own(bench, trouble, key):
+    """Ctrl-D and Ctrl-C answer nothing; the question's line ends all the same."""
+    with Terminal("run", trouble, size=(100, 30)) as terminal:
+        terminal.expect("[y/N] ")
+        terminal.type(key)
+        terminal.finish()
+    seen = terminal.screen.lines()
+    asked = next(line for line in seen if "[y/N]" in line)
+    assert asked.removesuffix("^C").rstrip().endswith("[y/N]")
+    assert any(line.startswith("test-plan: ") for line in seen[seen.index(asked) :])
