@@ -216,6 +216,13 @@ def test_many_failures_leave_the_rest_in_sight(chromium):
     assert chromium.ask(LISTED)
 
 
+def test_a_long_word_pushes_nothing_aside(chromium):
+    """A message without a blank breaks, so that the numbers that it befell are still in sight."""
+    chromium.show(fold(item(State.FAILED, fault=Fault("refused", "x" * 200))))
+    for table in ("#troubled .wide", "#table .wide"):
+        assert chromium.ask(f"document.querySelector('{table}').scrollWidth") <= 1200
+
+
 def test_a_long_name_leaves_room_for_its_value(chromium):
     """On a telephone the values of metadata stay readable, however long the names are."""
     chromium.show(fold(item(), metadata={"the owner of all that has ever been attached": "voice-platform"}), width=360)
