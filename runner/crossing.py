@@ -42,7 +42,7 @@ class CrossedReader:
         self._routes = routes
         self._passengers = passengers
 
-    async def survey(self, wanted: Wanted, *, census: bool) -> AsyncIterator[Sight]:
+    async def survey(self, wanted: Wanted, *, census: bool | None) -> AsyncIterator[Sight]:
         """As `Reader.survey`; counts nothing, and a target that does not exist has none of the numbers."""
         left = {target: dict.fromkeys(numbers or ()) for target, numbers in wanted.items()}
         if not self._routes.spec.everywhere:

@@ -44,7 +44,7 @@ class Departure(Precheck):
         findings: Findings,
         *,
         snapshots: Snapshots,
-        census: bool,
+        census: bool | None,
         routes: Routes,
         free: set[int],
     ) -> None:

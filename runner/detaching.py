@@ -51,7 +51,7 @@ class Detaching:
         """Look at the items in ``states``, settle what needs nothing, and add to ``findings``."""
         brief = PatientReads(lane, tries=_TRIES)
         snapshots = Snapshots(lane.spec, brief, lane.channel.tally, self.said)
-        census = self.rules.guards.needs_census or lane.spec.counts
+        census = self.rules.guards.needs_census or lane.spec.counts or None
         precheck = Precheck(
             lane.spec.reader(reads),
             self.journal,

@@ -63,7 +63,7 @@ class Moving:
             self.clock,
             findings,
             snapshots=Snapshots(lane.spec, reads, lane.channel.tally, self.said),
-            census=self.rules.guards.needs_census or lane.spec.counts,
+            census=self.rules.guards.needs_census or lane.spec.counts or None,
             routes=self._routes(lane, targets),
             free=self._free,
         )

@@ -50,7 +50,7 @@ class PlacedReader:
         self._places = places
         self._everywhere = everywhere
 
-    async def survey(self, wanted: Wanted, *, census: bool) -> AsyncIterator[Sight]:
+    async def survey(self, wanted: Wanted, *, census: bool | None) -> AsyncIterator[Sight]:
         """As `Reader.survey`."""
         named = {target: numbers or () for target, numbers in wanted.items()}
         async for sight in self._reader.survey(self._asked(named), census=census):

@@ -79,7 +79,7 @@ class Precheck:
         findings: Findings,
         *,
         snapshots: Snapshots,
-        census: bool,
+        census: bool | None,
     ) -> None:
         self.findings = findings
         self._reader = reader

@@ -77,6 +77,9 @@ class Run:
     targets: dict[str, list[Target]] = field(default_factory=dict)
     signal: int | None = None
     notes: list[str] = field(default_factory=list)
+    """Why it was blocked or stopped."""
+    warnings: list[str] = field(default_factory=list)
+    """What the pre-check warned of; it is noted behind that, as there may be a lot of it."""
     secrets: Mapping[str, str] = field(default_factory=dict)
     """The values of what was given by reference for a rollback or a move."""
     moves_to: dict[int, str] = field(default_factory=dict)
@@ -104,7 +107,7 @@ class Run:
         self.narrator.started(record)
         try:
             ending = await self._engage(journal)
-            self.ledger.finish(self.run_id, self.clock(), ending, self.signal, self.notes)
+            self.ledger.finish(self.run_id, self.clock(), ending, self.signal, [*self.notes, *self.warnings])
             report = fold(LedgerFile(self.ledger.path), self.run_id)
         except (LedgerError, ExceptionGroup) as error:
             raise self._failure(first_of(error)) from error
@@ -264,7 +267,8 @@ class Run:
         )
         removals, unconfirmed = await self.cleaning.ahead()
         seen = replace(seen, removals=tuple(removals), unconfirmed=tuple(unconfirmed))
-        self.notes += [*seen.blocks, *seen.warnings]
+        self.notes += seen.blocks
+        self.warnings += seen.warnings
         self.narrator.prechecked(seen)
         return seen
 

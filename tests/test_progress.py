@@ -10,6 +10,7 @@ import pytest
 from runner import progress
 from runner.model import State
 from runner.progress.facts import LaneFacts, Pace, duration
+from runner.progress.table import Frame, Row
 from tests.screen import Screen
 
 
@@ -275,6 +276,18 @@ def test_a_narrow_terminal(terminal, clock, monkeypatch):
     display.close()
 
 
+def test_a_reason_matters_more_than_a_count():
+    """Where a long name leaves no room for both, a lane that waits says why, and the whole run says how far it is."""
+    facts = LaneFacts("unpod-emea-secondary", 109, reason="throttled by the provider", until=3.0)
+    facts.counts[State.DETACHED] = 68
+    frame = Frame([Row(facts, 9.0), Row(LaneFacts("all", 209), None)], "detaching", 0.0, 40, 24, ascii_only=False)
+    assert [line.plain.rstrip() for line in frame.lines()] == [
+        "detaching               done  ETA",
+        "unpod-emea-secondary  throttled b... 3 s",
+        "all                    0/209    ?",
+    ]
+
+
 def test_a_terminal_without_unicode(monkeypatch, clock):
     """Where the encoding has no bars, they are drawn in ASCII, and so is every cut."""
     monkeypatch.setenv("TERM", "xterm")
@@ -448,6 +461,18 @@ def test_pace_needs_two_marks():
     pace.mark(1.0, 5)
     pace.mark(1.0, 6)
     assert pace.rate == 0.0
+
+
+def test_a_lane_that_waits_to_look_again_is_not_done(clock):
+    """While a verification waits, neither the lane nor the run says that it is done."""
+    stream = io.StringIO()
+    display = progress.choose(stream, enabled=True, color=False, clock=clock)
+    display.start(1)
+    display.lane("unpod-main", 1)
+    display.settled("unpod-main", State.DETACHED)
+    display.waiting("unpod-main", "a look", clock.now + 29)
+    display.close()
+    assert stream.getvalue().splitlines()[-1] == "teardown: 1/1 detached 1, ETA 29s, unpod-main: a look, 29 s left"
 
 
 def test_a_lane_that_is_done_has_no_time_left():

@@ -134,6 +134,25 @@ def test_beyond_what_a_browser_shows_the_rest_is_counted():
     assert "700 more, for which nothing is left to be done" in page.text
 
 
+def test_what_befell_most_numbers_stands_first_and_folds_up():
+    """Of what went wrong the most frequent leads; a few numbers are named in its line, many behind a click."""
+    rare = Fault("refused", "it said no", 400)
+    page = Page(fold(*[item(State.FAILED, fault=rare)] * 20, *[item(State.FAILED)] * 21))
+    assert page.text.index("All 21") < page.text.index("it said no")
+    assert "All 20" not in page.text
+
+
+def test_a_thousand_messages_make_a_small_page():
+    """Where every number failed with a message of its own, all numbers are listed, and the first reasons."""
+    faults = [Fault("refused", f"HTTP 500: Internal Server Error (request {index:032x})", 500) for index in range(1000)]
+    made = fold(*[item(State.FAILED, number=f"+1415{index:07}", fault=fault) for index, fault in enumerate(faults)])
+    assert len(text(made, "html")) < 300_000
+    page = Page(made)
+    assert page.text.count("HTTP 500") == 100
+    assert "other reasons" in page.text
+    assert all(f"+1415{index:07}" in page.text for index in range(1000))
+
+
 def test_beyond_ten_thousand_failures_the_rest_is_counted():
     """The list of what failed ends somewhere, and says so."""
     page = Page(fold(*[item(State.FAILED)] * 10_001))

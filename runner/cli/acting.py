@@ -267,7 +267,7 @@ async def _minded(
 
     def preview(seen: Preview) -> None:
         foreseen(seen)
-        describe(seen, world.say)
+        describe(seen, world.tell)
 
     def started(run: Run) -> None:
         def interrupt(number: int) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.cli.streams import laid_out
 from runner.log import plain
 from runner.model import State
 
@@ -24,6 +25,8 @@ _BACK = {
     State.MOVED: "if refused there, puts back",
 }
 _SHOWN = 12
+_WIDEST = 32
+"""How long a name may be for all of them to stand in a column."""
 _MANY = 100
 _NAMED = 3
 
@@ -37,14 +40,14 @@ def describe(seen: Preview, say: Callable[[str], None]) -> None:
     if drifted := seen.drifted():
         say(f"  {drifted}")
     shown, rest = seen.targets[:_SHOWN], seen.targets[_SHOWN:]
-    name = max((len(target.place) for target in shown), default=0)
+    name = min(max((len(target.place) for target in shown), default=0), _WIDEST)
     count = max((len(str(target.to_send)) for target in shown), default=0)
     for target in shown:
         say(f"  {target.place:<{name}}  {target.to_send:>{count}} {target.words()}")
     if rest:
         say(f"  and {len(rest)} more targets: {sum(target.to_send for target in rest)} to {seen.goal.verb}")
     busy = [lane for lane in seen.lanes if lane.to_send]
-    name = max((len(lane.account) for lane in busy), default=0)
+    name = min(max((len(lane.account) for lane in busy), default=0), _WIDEST)
     for lane in busy:
         say(f"  {lane.account:<{name}}  {lane.sentence()}")
     for lane in busy:
@@ -95,12 +98,12 @@ class Prompt:
             State.MOVED: f"Move {count}? Each is without a place for a moment.",
         }[seen.goal.done]
         if seen.goal.done is State.DETACHED:
-            click.echo(_way_back(seen), err=True)
+            click.echo(laid_out(_way_back(seen)), err=True)
         if seen.to_send <= _MANY:
-            answer = await self._asked(f"{question} [y/N] ")
+            answer = await self._asked(f"{laid_out(f'{question} [y/N]')} ")
             return answer.lower() in {"y", "yes"}
         name = plain(seen.plan)
-        answer = await self._asked(f"{question}\nType {name} to go on: ")
+        answer = await self._asked(f"{laid_out(question)}\nType {name} to go on: ")
         if answer and answer != name:
             click.echo(f"{plain(answer)!r} is not the plan's name, {name}.", err=True)
         return answer == name
@@ -108,7 +111,8 @@ class Prompt:
     async def ask_to_delete(self, seen: Preview) -> bool:
         """Return whether the answer is yes to deleting what nobody has confirmed yet."""
         things = "; ".join(_deleted(seen.unconfirmed).values())
-        answer = await self._asked(f"Delete {plain(things)}, if nothing is left there? It cannot be undone. [y/N] ")
+        question = f"Delete {plain(things)}, if nothing is left there? It cannot be undone. [y/N]"
+        answer = await self._asked(f"{laid_out(question)} ")
         return answer.lower() in {"y", "yes"}
 
     async def _asked(self, question: str) -> str:
@@ -123,9 +127,15 @@ class Prompt:
 
     def _read(self) -> None:
         if self._answer and not self._answer.done():
-            self._answer.set_result(sys.stdin.readline())
+            self._settle(self._answer, sys.stdin.readline())
 
     def cancel(self) -> None:
         """Answer no, because something else came up."""
         if self._answer and not self._answer.done():
-            self._answer.set_result("")
+            self._settle(self._answer, "")
+
+    @staticmethod
+    def _settle(asked: asyncio.Future[str], answer: str) -> None:
+        if not answer.endswith("\n"):
+            click.echo(err=True)  # nobody pressed Enter: what follows is not to stand behind the question
+        asked.set_result(answer)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
-from runner.cli.streams import Forgiving
+from runner.cli.streams import Forgiving, laid_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,6 +85,12 @@ class World:
 
         folder = self.state().run_folder(report.run["id"])
         summary(report, stream, color=self.color, folder=folder, state_dir=self.given.get("state_dir"))
+
+    def tell(self, line: str) -> None:
+        """Say a line that nobody will want to copy: on a terminal it breaks between words."""
+        from runner.log import plain
+
+        self.say(laid_out(plain(line)))
 
     def say(self, text: str) -> None:
         """Tell a human something, unless they asked for quiet."""

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 
+_NARROWEST = 20
+"""A terminal that says it is no wider does not know how wide it is."""
+
+
 class Forgiving:
     """A text stream that drops its writes once one has failed; when ``masked``, it shows no whole number."""
 
@@ -46,6 +50,17 @@ class Forgiving:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+def laid_out(line: str) -> str:
+    """Return a line for stderr: on a terminal it breaks between words, anywhere else not at all."""
+    from runner.log import folded
+
+    try:
+        width = os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        return line
+    return "\n".join(folded(line, width)) if width > _NARROWEST else line
 
 
 def give_up_stdout() -> None:

@@ -8,6 +8,6 @@ cheap to import.
 
 from runner.log.chain import Event, Log, open  # noqa: A004 - reads as log.open
 from runner.log.sinks import LEVELS, ConsoleFormat
-from runner.log.text import mask, mask_text, plain, stamp
+from runner.log.text import folded, mask, mask_text, plain, stamp
 
-__all__ = ["LEVELS", "ConsoleFormat", "Event", "Log", "mask", "mask_text", "open", "plain", "stamp"]
+__all__ = ["LEVELS", "ConsoleFormat", "Event", "Log", "folded", "mask", "mask_text", "open", "plain", "stamp"]

@@ -23,6 +23,14 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def folded(line: str, width: int) -> list[str]:
+    """Return ``line`` in pieces no longer than ``width``, broken at blanks; those behind the first stand farther in."""
+    from textwrap import wrap  # noqa: PLC0415 - only a terminal needs it
+
+    inset = " " * (len(line) - len(line.lstrip()) + 2)
+    return wrap(line, width, subsequent_indent=inset, break_on_hyphens=False) if len(line) > width else [line]
+
+
 def stamp(seconds: float) -> str:
     """RFC 3339 in UTC with milliseconds, of ``seconds`` since the epoch."""
     whole, milliseconds = divmod(round(seconds * 1000), 1000)

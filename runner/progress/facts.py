@@ -66,10 +66,13 @@ class LaneFacts:
         return max(0.0, self.until - now) if self.reason and self.until is not None else 0.0
 
     def eta(self, now: float) -> float | None:
-        """Seconds until the lane is done, at its limit while it has no pace; None while that cannot be told."""
+        """Seconds until the lane is done, at its limit while it has no pace; None while that cannot be told.
+
+        One that has settled everything and waits, to look again, has at least that wait before it.
+        """
         left = self.total - self.done
         if left <= 0:
-            return 0.0
+            return self.wait_left(now)
         rate = self.pace.rate or self.limit
         return self.wait_left(now) + left / rate if rate else None
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _GAP = 2
 _LONGEST_NAME = 24
 _SHORTEST_NAME = 8
+_SHORTEST_REASON = 16
 _BAR = range(6, 31)
 _COUNTS = {
     "detached": (State.DETACHED,),
@@ -124,6 +125,8 @@ class Frame:
                 cells.pop()
             if _long(*head, *bars, *cells) + _GAP + len(why) > self.width:
                 bars = []
+            if _long(*head, *cells) + _GAP + min(len(why), _SHORTEST_REASON) > self.width:
+                cells = []
             why = row.facts.why(self.now, self.width - _long(*head, *bars, *cells) - _GAP)
             cells.append((" " * _GAP + why, "yellow"))
         return self._text(*head, *bars, *cells)

@@ -105,11 +105,12 @@ class Http(Reads, Protocol):
 class Reader(Protocol):
     """The looks; it has no way to change anything."""
 
-    def survey(self, wanted: Wanted, *, census: bool) -> AsyncIterator[Sight]:
+    def survey(self, wanted: Wanted, *, census: bool | None) -> AsyncIterator[Sight]:
         """Look at many numbers in as few requests as possible.
 
         A number that no NumberSeen names was not seen, which is no evidence that it is gone. With ``census`` there is
-        a TargetSeen for every target; without it only for those that do not exist. Raises RequestError.
+        a TargetSeen for every target, and when that is None for those that a look at the numbers counts anyway; without
+        it only for those that do not exist. Raises RequestError.
         """
 
     def trace(self, missing: Mapping[str | None, Collection[str]]) -> AsyncIterator[NumberSeen]:

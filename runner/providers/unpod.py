@@ -61,7 +61,7 @@ class UnpodReader:
         self._met: set[str] = set()
         self._shared: Shared[dict[str, Row] | None] = Shared()
 
-    async def survey(self, wanted: Wanted, *, census: bool) -> AsyncIterator[Sight]:
+    async def survey(self, wanted: Wanted, *, census: bool | None) -> AsyncIterator[Sight]:
         """One request per bridge: a bridge's detail shows all of its numbers."""
         for slug, numbers in wanted.items():
             attached = await self._attached(slug)

@@ -52,7 +52,7 @@ class VideoSDKReader:
     def __init__(self, reads: Reads) -> None:
         self._reads = reads
 
-    async def survey(self, wanted: Wanted, *, census: bool) -> AsyncIterator[Sight]:
+    async def survey(self, wanted: Wanted, *, census: bool | None) -> AsyncIterator[Sight]:
         """Read the account's list, a hundred numbers a request, or look one by one where that is less.
 
         A number that the list does not show gets no sight: a list that shifts while it is read is no evidence.
@@ -75,7 +75,7 @@ class VideoSDKReader:
                     attached[target] += isinstance(seen, Attached)
                     if target in asked.get(number, ()) or (target in whole and isinstance(seen, Attached)):
                         yield NumberSeen(target, number, seen)
-        for target, count in attached.items() if census else ():
+        for target, count in attached.items() if census is not False else ():
             yield TargetSeen(target, count)
 
     async def trace(self, missing: Mapping[str | None, Collection[str]]) -> AsyncIterator[NumberSeen]:

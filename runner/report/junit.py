@@ -1,4 +1,7 @@
-"""JUnit XML for a CI's test view: a suite per account and target, a case per number."""
+"""JUnit XML for a CI's test view: a suite per account and target, a case per number.
+
+Only attributes that the schema of Jenkins' xUnit plugin knows, as that refuses a file with any other.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,8 @@ class Junit:
         self._counts = iter([Counter(row["outcome"] for row in rows) for _, rows in suites])
         name = _attribute(report.run["plan"]["name"])
         outcomes = Counter({outcome: count for outcome, count in report.totals.items() if outcome != "planned"})
-        took = f'time="{report.run["duration_s"] or 0:.3f}" timestamp="{report.run["started_at"]}"'
+        took = f'time="{report.run["duration_s"] or 0:.3f}"'
+        self._began = f'timestamp="{report.run["started_at"]}"'
         stream.write(f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name={name} {_counts(outcomes)} {took}>\n')
 
     def add(self, rows: list[Row]) -> None:
@@ -44,7 +48,9 @@ class Junit:
         for suite, cases in groupby(rows, where):
             if suite != self._suite:
                 self._close()
-                self._stream.write(f"<testsuite name={_attribute(suite)} {_counts(next(self._counts))}>\n")
+                counts = next(self._counts)
+                told = f'{_counts(counts)} skipped="{_elements(counts)["skipped"]}" {self._began}'
+                self._stream.write(f"<testsuite name={_attribute(suite)} {told}>\n")
                 self._suite = suite
             self._stream.writelines(map(_case, cases))
 
@@ -77,10 +83,14 @@ def _failure(row: Row, said: str) -> str:
 
 
 def _counts(outcomes: Counter[str]) -> str:
+    return f'tests="{outcomes.total()}" failures="{_elements(outcomes)["failure"]}" errors="0"'
+
+
+def _elements(outcomes: Counter[str]) -> Counter[str | None]:
     elements: Counter[str | None] = Counter()
     for outcome, count in outcomes.items():
         elements[_ELEMENTS.get(outcome)] += count
-    return f'tests="{outcomes.total()}" failures="{elements["failure"]}" errors="0" skipped="{elements["skipped"]}"'
+    return elements
 
 
 def _attribute(text: str) -> str:

@@ -25,6 +25,10 @@ Trouble = tuple[str, str, str, str, str, list[str]]
 
 _ICONS = {"succeeded": "✔", "failed": "✖", "aborted": "✖", "blocked": "⊘", "interrupted": "‖", "dry_run": "○"}
 _TARGETS = 200
+_FATES = 100
+"""How many things that went wrong have a line of their own; where each number has its own message, that is enough."""
+_NAMED = 20
+"""How many numbers of one fate stand in a line; more of them fold up, or what else there is would be out of sight."""
 _LANE = ("account", "provider", "planned", "requests", "retries", "throttled", "achieved_rate", "rate")
 _LANE_HEADS = (*_LANE[:6], "achieved /s", "limit /s", "p50 ms", "p95 ms", "max ms")
 
@@ -136,8 +140,8 @@ def _steps(report: Report) -> Iterator[tuple[str, str]]:
 
 def _troubled(report: Report, troubles: list[Trouble]) -> Markup:
     rows = [
-        (f"{account}/{target}".rstrip("/"), outcome, why, f"{len(numbers):,}", " ".join(numbers))
-        for account, target, outcome, _, why, numbers in troubles
+        (f"{account}/{target}".rstrip("/"), outcome, why, f"{len(numbers):,}", _named(numbers))
+        for account, target, outcome, _, why, numbers in _gathered(troubles)
     ]
     missing = report.troubles - sum(len(numbers) for *_, numbers in troubles)
     return section(
@@ -146,6 +150,23 @@ def _troubled(report: Report, troubles: list[Trouble]) -> Markup:
         table("What went wrong, and where", ["where", "outcome", "why", "how many", "numbers"], rows),
         some("<p>{:,} more are in the table of numbers.</p>", missing),
     )
+
+
+def _gathered(troubles: list[Trouble]) -> Iterator[Trouble]:
+    """Yield what befell most numbers as it is, and what is left of it by place and outcome alone."""
+    ordered = sorted(troubles, key=lambda trouble: -len(trouble[-1]))
+    yield from ordered[:_FATES]
+    rest: dict[tuple[str, str, str], list[str]] = {}
+    for account, target, outcome, _, _, numbers in ordered[_FATES:]:
+        rest.setdefault((account, target, outcome), []).extend(numbers)
+    for place, numbers in rest.items():
+        yield (*place, "", "other reasons; the table of numbers has each of them", numbers)
+
+
+def _named(numbers: list[str]) -> Markup:
+    folded = "<details><summary>All {:,}</summary><p>{}</p></details>"
+    listed = " ".join(numbers)
+    return filled(folded, len(numbers), listed) if len(numbers) > _NAMED else filled("{}", listed)
 
 
 def _targets(report: Report) -> Markup:

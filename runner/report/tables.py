@@ -121,4 +121,4 @@ def _safe(cell: Any) -> Any:
     if not isinstance(cell, str) or (cell[:1].isalnum() and cell.isprintable()):
         return cell
     text = plain(cell)
-    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text

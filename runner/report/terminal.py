@@ -1,4 +1,4 @@
-"""The summary a person reads on the terminal when a run has ended; it fits on a screen of 80 by 24."""
+"""The summary a person reads on the terminal when a run has ended; it fits on the screen, if that is not tiny."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shlex
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from runner.log import plain
+from runner.log import folded, plain
 from runner.report.words import counted, fate, next_command, troubled, verdict_sentence, where, why
 
 if TYPE_CHECKING:
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from runner.report.fold import Report
 
-_LANES, _TROUBLES, _TARGETS = 4, 4, 4
+_MOST = 4
+"""How many accounts, targets and troubled numbers are named; fewer where the screen is too small for that."""
 _NOTES_ALONE, _NOTES_BESIDE_TROUBLES = 10, 3
 _STYLES = {"succeeded": "bold green", "dry_run": "bold", "interrupted": "bold yellow"}
 
@@ -32,23 +33,46 @@ def summary(
     from rich.text import Text  # noqa: PLC0415
 
     console = Console(file=stream, force_terminal=stream.isatty(), no_color=not color, highlight=False)
-    for line, style in (*_told(report), *_ahead(report, folder, state_dir)):
+    ahead = [*_ahead(report, folder, state_dir)]
+    room = console.height - 1 - _rows(ahead, console.width)  # the line below is the shell's
+    told = _fitting(report, console.width, room) if stream.isatty() else _told(report, _MOST)
+    for line, style in (*told, *ahead):
         console.print(Text(line, style), soft_wrap=True)
 
 
-def _told(report: Report) -> Iterator[tuple[str, str]]:
-    """Every line about the run and its style; soft_wrap leaves the breaking of long ones to the terminal."""
+def _fitting(report: Report, width: int, height: int) -> list[tuple[str, str]]:
+    """Return the lines about the run, broken between words, with as much in them as the terminal has room for."""
+    lines: list[tuple[str, str]] = []
+    for most in range(_MOST, 0, -1):
+        lines = [(piece, style) for line, style in _told(report, most) for piece in folded(line, width)]
+        if len(lines) <= height:
+            break
+    return lines
+
+
+def _rows(lines: Iterable[tuple[str, str]], width: int) -> int:
+    """Return how many rows the terminal makes of lines that stay whole, so that a command can be copied."""
+    return sum(max(1, -(-len(line) // width)) for line, _ in lines)
+
+
+def _told(report: Report, most: int) -> Iterator[tuple[str, str]]:
+    """Every line about the run and its style, with ``most`` of each kind."""
     name, style = report.run["plan"]["name"], _STYLES.get(report.status, "bold red")
     yield plain(f"{name}: {verdict_sentence(report)}"), style
-    trouble = [*_trouble(report)]
-    for note in _some(report.run["notes"], _NOTES_BESIDE_TROUBLES if trouble else _NOTES_ALONE, "notes"):
+    trouble = [*_trouble(report, most)]
+    for note in _some(report.run["notes"], _notes(most, beside=bool(trouble)), "notes"):
         yield plain(f"  {note}"), ""
     yield "  " + ", ".join(f"{count:,} {outcome}" for outcome, count in counted(report)), ""
-    for line in _some(_aligned(_lanes(report)), _LANES, "accounts"):
+    for line in _some(_aligned(_lanes(report)), most, "accounts"):
         yield f"  {line}", "dim"
-    for line in _some(map(fate, () if report.run["dry_run"] else report.targets), _TARGETS, "targets"):
+    for line in _some(map(fate, () if report.run["dry_run"] else report.targets), most, "targets"):
         yield plain(f"  {line}"), ""
     yield from trouble
+
+
+def _notes(most: int, *, beside: bool) -> int:
+    """Return how many notes there is room for, ``beside`` troubled numbers or alone."""
+    return min(most, _NOTES_BESIDE_TROUBLES) if beside else _NOTES_ALONE * most // _MOST
 
 
 def _ahead(report: Report, folder: Path | None, state_dir: str | None) -> Iterator[tuple[str, str]]:
@@ -68,19 +92,19 @@ def _lanes(report: Report) -> Iterator[list[str]]:
         yield [lane["account"], *counts, speed]
 
 
-def _trouble(report: Report) -> Iterator[tuple[str, str]]:
+def _trouble(report: Report, most: int) -> Iterator[tuple[str, str]]:
     """Two lines for each of the first troubled numbers: which, and why."""
-    for row in islice(troubled(report), _TROUBLES):
+    for row in islice(troubled(report), most):
         yield plain(f"  {row['outcome']} {row['number']} at {where(row)}"), "red"
         yield plain(f"    {why(row)}"), ""
     total = report.troubles
-    if total > _TROUBLES:
-        yield f"  and {total - _TROUBLES:,} more", "red"
+    if total > most:
+        yield f"  and {total - most:,} more", "red"
 
 
 def _some(lines: Iterable[str], most: int, what: str) -> list[str]:
-    """Return all lines, or the first ones and how many more there are."""
-    lines = [*lines]
+    """Return all lines, or the first ones, one at least, and how many more there are."""
+    lines, most = [*lines], max(2, most)
     return lines if len(lines) <= most else [*lines[: most - 1], f"and {len(lines) - most + 1:,} more {what}"]
 
 

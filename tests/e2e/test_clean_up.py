@@ -400,7 +400,7 @@ def test_where_only_the_target_is_left_only_that_is_asked(retired):
 def test_a_signal_at_the_question(retired):
     """It ends the run there, without another question."""
     with Terminal("run", retired.planned) as terminal:
-        terminal.expect("It cannot be undone. [y/N] ")
+        terminal.expect("be undone. [y/N] ")
         terminal.process.send_signal(signal.SIGINT)
         assert terminal.finish() == 130
     assert "Their calls stop at once" not in terminal.text

@@ -149,3 +149,54 @@ def test_the_pre_check_is_shown(bench, two_lanes):
         assert terminal.screen.cursor
         terminal.type("n\n")
         assert terminal.finish() == 3
+
+
+@pytest.fixture
+def trouble(bench):
+    """A plan with a long name in it, of which six numbers fail."""
+    slug, listed = "support-bridge-of-the-far-north-eu-west-4", numbers(8, 101)
+    bench.world.unpod.add_bridge(slug, listed)
+    for number in listed[:6]:
+        bench.faults.script(number, ["business_206"] * 5)
+    return bench.plan(bridge(slug, listed))
+
+
+def test_the_question_breaks_between_words(bench, trouble):
+    """On a narrow terminal what is about to happen breaks between words; only a name longer than a line is torn."""
+    with Terminal("run", trouble, size=(50, 30)) as terminal:
+        terminal.expect("[y/N] ")
+        said = terminal.screen.everything()
+        terminal.type("n\n")
+        assert terminal.finish() == 3
+    target = said.index("  unpod-main/support-bridge-of-the-far-north-eu-we")
+    assert said[target + 1 : target + 5] == [
+        "    st-4  8 to detach of 8 attached (100 %)",
+        "  unpod-main  about 10 requests, about 0 s at",
+        "    1000/s",
+        "  unpod-main  a rollback puts back 8 exactly as",
+    ]
+
+
+@pytest.mark.parametrize("size", [(40, 24), (60, 20), (80, 24)])
+def test_the_summary_fits_the_screen(bench, trouble, size):
+    """From the verdict to the command to go on with all can be seen at once, and no sentence breaks within a word."""
+    with Terminal("run", trouble, "--yes", size=size) as terminal:
+        assert terminal.finish() == 4
+    seen = terminal.screen.lines()
+    assert any(line.startswith("test-plan: Failed: 6 still attached") for line in seen)
+    assert any(line.startswith("  failed +14155550101") for line in seen)
+    assert any(line.startswith("    HTTP 206: No provider linked to") for line in seen)
+    assert any(line.startswith("Next:   teardown resume ") for line in seen)
+
+
+@pytest.mark.parametrize("key", ["\x04", "\x03"])
+def test_what_follows_an_unanswered_question_has_a_line_of_its_own(bench, trouble, key):
+    """Ctrl-D and Ctrl-C answer nothing; the question's line ends all the same."""
+    with Terminal("run", trouble, size=(100, 30)) as terminal:
+        terminal.expect("[y/N] ")
+        terminal.type(key)
+        terminal.finish()
+    seen = terminal.screen.lines()
+    asked = next(line for line in seen if "[y/N]" in line)
+    assert asked.removesuffix("^C").rstrip().endswith("[y/N]")
+    assert any(line.startswith("test-plan: ") for line in seen[seen.index(asked) :])

@@ -119,6 +119,20 @@ def test_stop_after_failures(bench):
     assert not any(bench.world.detach_requests(number) for number in listed[3:])
 
 
+def test_why_a_run_stopped_stands_before_what_was_warned_of(bench):
+    """However many numbers the pre-check warns of, the summary says which guard stopped the run."""
+    bench.configure(accounts={"unpod-main": {"concurrency": 1}})
+    listed, strangers = numbers(3, 101), numbers(5, 201)
+    bench.world.unpod.add_bridge("sales", listed)
+    bench.faults.script(listed[0], ["business_206"] * 5)
+    plan = bench.plan(bridge("sales", [*listed, *strangers]), guards={"stop_after_failures": 1})
+    said = bench.run(plan)
+    notes = said.report["run"]["notes"]
+    assert "guards.stop_after_failures is 1" in notes[0]
+    assert [note for note in notes if "typing error" in note] == notes[-5:]
+    assert "guards.stop_after_failures is 1" in said.err
+
+
 def test_stop_after_failure_ratio(bench):
     """The ratio counts from 20 finished items on, not before."""
     bench.configure(accounts={"unpod-main": {"concurrency": 1}})

@@ -58,7 +58,7 @@ def test_skip_leaves_numbers_in_a_call_alone(busy):
     plan = busy.planned(live_calls="skip")
     said = busy.check(plan)
     assert (said.code, said.totals()) == (0, {"would_detach": 3, "skipped": 1})
-    assert "3 to detach, 1 in a call" in said.err
+    assert "3 to detach of 4 attached (75 %), 1 in a call" in said.err
     assert "a rollback puts back 3 not at all" in said.err
     said = busy.run(plan)
     assert (said.code, said.totals()) == (0, {"detached": 3, "skipped": 1})

@@ -132,6 +132,14 @@ async def test_many_numbers_are_read_from_the_list(sandbox, world, wanted, censu
     assert not [entry.path for entry in world.record if "%2B" in entry.path]
 
 
+@pytest.mark.parametrize(("others", "counted"), [(0, [TargetSeen("gw", 2)]), (500, [])])
+async def test_a_census_that_costs_nothing(sandbox, world, others, counted):
+    """Where the list is read anyway all of a gateway is counted, and no list is read for that alone."""
+    crowd(world, others)
+    seen = await sights(sandbox.reader.survey({"gw": [ONE]}, census=None))
+    assert [sight for sight in seen if isinstance(sight, TargetSeen)] == counted
+
+
 async def test_what_the_list_does_not_show_gets_no_sight(sandbox, world):
     """A number that the list lacks is left open, for a look at the number itself to settle."""
     stranger = "+14155559999"
