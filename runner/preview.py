@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -225,6 +225,10 @@ def preview_targets(
     """Return one preview per account and target, groups of the same target added up, in plan order."""
     places = {target.no: (target.account, target.target) for target in targets}
     sums: dict[tuple[str, str | None], Counter[str]] = {place: Counter() for place in places.values()}
+    destinations: defaultdict[tuple[str, str | None], dict[str, None]] = defaultdict(dict)
+    for no, at in places.items():
+        if no in moves_to:
+            destinations[at][moves_to[no]] = None
     for tab in tabs:
         key = "to_send" if tab.seen else (tab.reason if tab.state is State.SKIPPED else str(tab.state))
         sums[places[tab.target]][key or ""] += tab.count
@@ -239,7 +243,7 @@ def preview_targets(
             in_call=counts["in_call"],
             attached=counted.get(place),
             goal=goal,
-            moved_to=tuple(dict.fromkeys(moves_to[no] for no, at in places.items() if at == place and no in moves_to)),
+            moved_to=tuple(destinations[place]),
             lacking=counts[State.PLANNED] if goal.done is State.REATTACHED else 0,
         )
         for place, counts in sums.items()
