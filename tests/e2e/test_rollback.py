@@ -3,6 +3,7 @@
 import json
 import random
 import signal
+from importlib.metadata import EntryPoint
 
 import pytest
 from bench import BRIDGES, Bench, agree, bridge, call, finish, gateway, numbers, serving
@@ -183,6 +184,18 @@ def test_a_number_that_hangs_on_something_else_by_now_is_left_alone(bench_of_bot
     assert said.totals() == {"reattached": 6, "skipped": 3}
     assert f"{listed[0]} is attached to something else by now: other" in said.notes
     assert not {listed[0], listed[1], listed[8]} & {number for entry in bench.attaches() for number in entry.numbers}
+
+
+def test_many_targets_take_no_provider_each(bench, monkeypatch):
+    """What a provider can do is loaded once for all of them, as that reads the disk."""
+    listed, loaded = numbers(30), []
+    for number in listed:
+        bench.world.unpod.add_bridge(f"bridge-{number[1:]}", [number])
+    first = bench.run(bench.plan(*(bridge(f"bridge-{number[1:]}", [number]) for number in listed)))
+    load = EntryPoint.load
+    monkeypatch.setattr(EntryPoint, "load", lambda entry: loaded.append(entry) or load(entry))
+    assert bench.rollback(first).totals() == {"reattached": 30}
+    assert len(loaded) < 10
 
 
 def test_a_bridge_that_is_gone(bench_of_both):
