@@ -204,7 +204,9 @@ def test_a_bridge_that_is_gone(bench_of_both):
     bench.world.unpod.remove_bridge("sales")
     said = bench.rollback(bench.first, "--only", "unpod-main/sales")
     assert (said.code, said.totals()) == (3, {"pending": 2, "skipped": 7})
-    assert "target sales does not exist any more; make it again" in said.notes
+    why = "cannot be put back: target sales does not exist any more; make it again"
+    assert f"{numbers(2)[1]} at target sales {why}, leave them out with --exclude" in said.notes
+    assert said.rows[numbers(1)[0]]["error"]["message"] == why
 
 
 def test_a_number_that_the_account_has_given_up(bench_of_both):
@@ -213,7 +215,7 @@ def test_a_number_that_the_account_has_given_up(bench_of_both):
     del bench.world.videosdk.phones[listed[8]]
     said = call("rollback", bench.first.report["run"]["id"], "--yes", "--json", "--partial", *AUTH)
     assert (said.code, said.outcomes()[listed[8]]) == (5, "pending")
-    assert "the account does not know the number any more" in said.notes
+    assert f"{listed[8]} cannot be put back: the account does not know the number any more" in said.notes
     assert listed[8] not in bench.world.videosdk.phones
 
 

@@ -429,7 +429,7 @@ async def test_a_success_of_create_that_disagrees_is_none(body):
         ({"reattach": {"auth": "none"}}, ()),
         ({"credentials": True, "reattach": {"auth_username": "trunk"}}, ("auth_password",)),
         ({"credentials": False, "address": None, "region_inbound": None}, ("address", "region")),
-        ({"credentials": False, "outbound": None}, ("an outbound gateway (numbers are put back on pairs)",)),
+        ({"address": None, "outbound": None}, ("a known outbound gateway (numbers are put back on pairs)",)),
     ],
 )
 def test_what_a_new_pair_lacks(known, missing):
