@@ -69,6 +69,7 @@ class Recheck:
         if missing := self._open.wanted():
             async for sight in self._reader.trace(missing):
                 await self._saw(sight)
+        self._unclear()
         await self._write()
         self._tell()
 
@@ -104,6 +105,14 @@ class Recheck:
         self._findings.warnings.append(f"{standing.number} is attached to something else by now: {seen.where}")
         fault = REATTACH.obstacle(seen)
         self._settle(standing, Failed(fault) if standing.state is not State.PLANNED and fault else _LEFT_ALONE)
+
+    def _unclear(self) -> None:
+        """Leave numbers alone of which no look tells what they hang on; where something was sent, that stays open."""
+        for target, numbers in self._open.wanted().items():
+            for number in numbers:
+                for standing in self._open.pop(target, number):
+                    if standing.state is State.PLANNED:
+                        self._lacks(target, standing, "attached, and no look shows to what")
 
     def _no_target(self, target: str | None) -> None:
         for standing in self._open.at_target(target):

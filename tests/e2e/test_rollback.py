@@ -219,6 +219,35 @@ def test_a_number_that_the_account_has_given_up(bench_of_both):
     assert listed[8] not in bench.world.videosdk.phones
 
 
+def test_what_a_number_does_not_show_of_its_gateways_their_list_does(bench_of_both):
+    """Where a number shows no address, a lost answer is settled and a second rollback sends nothing all the same."""
+    bench, listed = bench_of_both, numbers(9)
+    bench.world.habits.show_gateways = False
+    bench.faults.script(listed[8], ["lost_after"])
+    said = bench.rollback(bench.first, *AUTH)
+    assert (said.code, said.totals()) == (0, {"reattached": 9})
+    assert {row["verified"] for row in said.rows.values()} == {True}
+    sent = len(bench.attaches())
+    again = bench.rollback(bench.first, *AUTH)
+    assert (again.code, again.totals(), len(bench.attaches())) == (0, {"already_attached": 9}, sent)
+
+
+def test_where_nothing_shows_what_a_number_hangs_on(bench_of_both):
+    """A confirmed attach is unverified, a lost answer unknown; another rollback leaves both alone, and says why."""
+    bench, listed = bench_of_both, numbers(9)
+    bench.world.habits.show_gateways = False
+    bench.faults.script_reads("/v2/sip/outbound-gateways", ["read_500"] * 99)
+    bench.faults.script(listed[8], ["lost_after"])
+    said = bench.rollback(bench.first, "--only", "videosdk-main", *AUTH)
+    assert (said.code, said.totals()) == (4, {"reattached": 4, "unknown": 1, "skipped": 4})
+    assert {said.rows[number]["verified"] for number in listed[4:9]} == {False}
+    assert "could not be verified: the look does not show where the gateways" in said.notes
+    sent = len(bench.attaches())
+    again = bench.rollback(bench.first, "--only", "videosdk-main", *AUTH)
+    assert (again.code, again.totals(), len(bench.attaches())) == (3, {"pending": 5, "skipped": 4}, sent)
+    assert f"{listed[8]} cannot be put back: attached, and no look shows to what; leave" in again.notes
+
+
 @pytest.mark.parametrize("given", ["plan", "option"])
 def test_what_the_provider_does_not_show_can_be_given(bench, given):
     """The plan's reattach, or the option, stands in for the provider configuration; without both it blocks."""
