@@ -121,6 +121,7 @@ class Recheck:
 
     def _lacks(self, target: str | None, standing: Standing, why: str, mend: str | None = None) -> None:
         self._lacking.setdefault((target, why, mend), []).append(standing.number)
+        self._findings.lacking[target] += standing.state is State.PLANNED
         fault = Fault("cannot_put_back", f"cannot be put back: {'; '.join(filter(None, (why, mend)))}")
         self._settle(standing, Pending(fault) if standing.state is State.PLANNED else Failed(fault))
 

@@ -129,7 +129,7 @@ def test_many_targets_are_summed_up_in_one_pass():
     groups = [Target(no, "main", "unpod", Name(f"b{no // 2}"), False, False) for no in range(400)]
     tabs = [Tab(no, State.PLANNED, True, None, 3) for no in range(400)]
     Name.compared = 0
-    seen = preview_targets(groups, tabs, {}, MOVE, {0: "x", 1: "y", 2: "x", 3: "x"})
+    seen = preview_targets(groups, tabs, {}, MOVE, moves_to={0: "x", 1: "y", 2: "x", 3: "x"})
     assert [each.moved_to for each in seen[:3]] == [("x", "y"), ("x",), ()]
     assert [each.to_send for each in seen] == [6] * 200
     assert Name.compared < 4 * len(groups)

@@ -207,6 +207,7 @@ def test_a_bridge_that_is_gone(bench_of_both):
     why = "cannot be put back: target sales does not exist any more; make it again"
     assert f"{numbers(2)[1]} at target sales {why}, leave them out with --exclude" in said.notes
     assert said.rows[numbers(1)[0]]["error"]["message"] == why
+    assert "0 to put back, 2 that cannot be put back" in said.err
 
 
 def test_a_number_that_the_account_has_given_up(bench_of_both):
@@ -313,6 +314,18 @@ def test_one_of_a_pair_that_somebody_takes_meanwhile(bench_of_both):
     assert (said.code, said.totals()) == (4, {"reattached": 4, "failed": 1, "skipped": 4})
     assert said.rows[listed[5]]["error"]["code"] == "attached_elsewhere"
     assert sorted(len(entry.numbers) for entry in bench.attaches()) == [1, 3, 4]
+
+
+def test_a_look_that_fails_is_no_reason_not_to_put_back(bench):
+    """Numbers that no look has seen are not called such that cannot be put back: nobody knows."""
+    listed = numbers(4)
+    bench.world.unpod.add_bridge("sales", listed)
+    first = bench.run(bench.plan(bridge("sales", listed)))
+    bench.faults.script_reads(BRIDGES, ["read_500"] * 99)
+    said = bench.rollback(first)
+    assert (said.code, said.totals()) == (3, {"pending": 4})
+    assert "the pre-check failed, and a failed read is no evidence" in said.notes
+    assert "unpod-main/sales  0 to put back, 4 not looked at" in said.err
 
 
 def test_guards_of_the_run_hold_in_its_rollback(bench):
