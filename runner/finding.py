@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from runner.errors import InputError
+from runner.holding import is_live
 from runner.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -76,10 +78,12 @@ def deletes(state: StateFolder, run_id: str) -> bool:
         return bool(history.rules(run_id).get("delete")) and not history.removals(run_id)
 
 
-def other_runs(state: StateFolder, plan: Plan) -> list[str]:
-    """Return the ids of unfinished runs of the same plan, newest first."""
+def other_runs(state: StateFolder, plan: Plan) -> list[tuple[str, bool]]:
+    """Return the ids of unfinished runs of the same plan, newest first, each with whether a process works on it."""
     if not state.ledger.exists():
         return []
+    now = time.time()
     with opened(state) as ledger:
         unfinished = ledger.history.unfinished()
-        return [run.id for run in unfinished if run.plan_name == plan.name or run.plan_sha256 == plan.sha256]
+        same = [run.id for run in unfinished if run.plan_name == plan.name or run.plan_sha256 == plan.sha256]
+        return [(run_id, is_live(ledger, run_id, now)) for run_id in same]

@@ -45,6 +45,11 @@ def is_dead(holder: Lease) -> bool:
     return holder.host == socket.gethostname() and _process(holder.pid) != holder.process
 
 
+def is_live(ledger: Ledger, run_id: str, now: float) -> bool:
+    """Whether a process works on the run: it holds a lease that has not run out, and is not known to be dead."""
+    return any(lease.expires_at > now and not is_dead(lease) for lease in ledger.leases(run_id))
+
+
 def _process(pid: int) -> str:
     """Return what tells a process from a later one with the same pid: boot and start time where the system has them."""
     try:

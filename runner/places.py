@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import orjson
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 
     from runner.model import Seen
-    from runner.providers import Before, Reader, Reattaching, Sight, Wanted
+    from runner.providers import Before, Reader, Reads, Reattaching, Sight, Surroundings, Wanted
 
 
 class Places:
@@ -41,54 +42,81 @@ class PlacedReader:
     """Looks for numbers where they were: one that hangs on something else is seen elsewhere.
 
     Where an account has one list for all targets, the looks ask for none of them: a number may be where it was on
-    something that has another id.
+    something that has another id. What a look does not show of that, the account's lists may.
     """
 
-    def __init__(self, reader: Reader, reattaching: Reattaching, places: Places, *, everywhere: bool) -> None:
+    def __init__(
+        self, reader: Reader, reads: Reads, reattaching: Reattaching, places: Places, *, everywhere: bool
+    ) -> None:
         self._reader = reader
+        self._reads = reads
         self._reattaching = reattaching
         self._places = places
         self._everywhere = everywhere
 
     async def survey(self, wanted: Wanted, *, census: bool | None) -> AsyncIterator[Sight]:
-        """As `Reader.survey`."""
-        named = {target: numbers or () for target, numbers in wanted.items()}
+        """As `Reader.survey`; a number of which nothing tells whether it is there gets no sight."""
+        named, unclear = {target: numbers or () for target, numbers in wanted.items()}, _Unclear()
         async for sight in self._reader.survey(self._asked(named), census=census):
             if isinstance(sight, NumberSeen):
-                for each in self._judged(sight, named):
+                for each in self._judged(sight, named, unclear):
                     yield each
             else:
                 yield sight
+        for each in await self._cleared(unclear):
+            yield each
 
     async def trace(self, missing: Mapping[str | None, Collection[str]]) -> AsyncIterator[NumberSeen]:
-        """As `Reader.trace`."""
+        """As `Reader.trace`, and as above."""
+        unclear = _Unclear()
         async for sight in self._reader.trace(self._asked(missing)):
-            for each in self._judged(sight, missing):
+            for each in self._judged(sight, missing, unclear):
                 yield each
+        for each in await self._cleared(unclear):
+            yield each
 
     async def look(self, target: str | None, number: str) -> Seen:
-        """As `Reader.look`; raises UnexpectedAnswer as well when what is seen does not tell whether it is there."""
+        """As `Reader.look`; raises UnexpectedAnswer as well when nothing tells whether it is there."""
         seen = await self._reader.look(None if self._everywhere else target, number)
-        return self._judge(target, number, seen)
+        try:
+            return self._judge(target, number, seen)
+        except UnexpectedAnswer:
+            return self._judge(target, number, seen, await self._reattaching.surroundings(self._reads))
 
     def _asked(self, wanted: Mapping[str | None, Collection[str]]) -> Mapping[str | None, Collection[str]]:
         if not self._everywhere:
             return wanted
         return {None: [number for numbers in wanted.values() for number in numbers]} if wanted else {}
 
-    def _judged(self, sight: NumberSeen, wanted: Mapping[str | None, Collection[str]]) -> Iterator[NumberSeen]:
-        """Yield what a sight means for each target that the number is wanted at."""
+    def _judged(
+        self, sight: NumberSeen, wanted: Mapping[str | None, Collection[str]], unclear: _Unclear
+    ) -> Iterator[NumberSeen]:
+        """Yield what a sight means for each target that the number is wanted at; what it leaves open is ``unclear``."""
         targets = self._places.targets(sight.number)
         for target in [each for each in targets if each in wanted and (self._everywhere or each == sight.target)]:
             try:
                 seen = self._judge(target, sight.number, sight.seen)
-            except UnexpectedAnswer as error:
-                seen = Elsewhere(str(error))
-            yield NumberSeen(target, sight.number, seen, sight.traced)
+            except UnexpectedAnswer:
+                unclear.append((target, sight))
+            else:
+                yield NumberSeen(target, sight.number, seen, sight.traced)
 
-    def _judge(self, target: str | None, number: str, seen: Seen) -> Seen:
+    async def _cleared(self, unclear: _Unclear) -> list[NumberSeen]:
+        """Return what the account's lists, read once, tell of sights that were unclear."""
+        around = await self._reattaching.surroundings(self._reads) if unclear else None
+        cleared = []
+        for target, sight in unclear:
+            with suppress(UnexpectedAnswer):
+                seen = self._judge(target, sight.number, sight.seen, around)
+                cleared.append(NumberSeen(target, sight.number, seen, sight.traced))
+        return cleared
+
+    def _judge(self, target: str | None, number: str, seen: Seen, around: Surroundings | None = None) -> Seen:
         if not isinstance(seen, Attached):
             return seen
-        before = self._places.before(target, number)
-        where = self._reattaching.elsewhere(before, {**seen.details, **seen.before})
+        known = {**(around.of(number, seen.before) if around else {}), **seen.details, **seen.before}
+        where = self._reattaching.elsewhere(self._places.before(target, number), known)
         return Elsewhere(where) if where else seen
+
+
+_Unclear = list[tuple[str | None, NumberSeen]]

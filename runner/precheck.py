@@ -42,6 +42,8 @@ class Findings:
     """How many of the requests so far a verification does not need again."""
     drift: Counter[str] = field(default_factory=Counter)
     """How many numbers that nothing was sent for are not as the plan says, by what they are instead."""
+    lacking: Counter[str | None] = field(default_factory=Counter)
+    """In a rollback: how many numbers of each target cannot be put back as things stand."""
     calls: str | None = None
     """How many of them are in a call, in words; null where nobody asked."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 _NOWHERE: Mapping[int, str] = {}
+_NONE: Mapping[tuple[str, str | None], int] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class TargetPreview:
     """Where its numbers are moved to, where they are."""
     lacking: int = 0
     """In a rollback: how many cannot be put back as things stand."""
+    unseen: int = 0
+    """In a rollback: how many no look has seen, as that failed."""
     in_call: int = 0
 
     @property
@@ -57,7 +60,7 @@ class TargetPreview:
     def numbers(self) -> int:
         """How many numbers of the plan it has."""
         alone = self.protected + self.elsewhere + self.excluded + self.in_call
-        return self.to_send + self.already + alone + self.lacking
+        return self.to_send + self.already + alone + self.lacking + self.unseen
 
     def words(self) -> str:
         """Return what would happen to its numbers, without how many that are: ``to detach of 116 attached (99 %)``."""
@@ -72,6 +75,7 @@ class TargetPreview:
             "excluded": self.excluded,
             "in a call": self.in_call,
             "that cannot be put back": self.lacking,
+            "not looked at": self.unseen,
         }
         return ", ".join(
             [f"to {self.goal.verb}{to}{share}", *(f"{count} {what}" for what, count in others.items() if count)]
@@ -193,7 +197,8 @@ def foresee(
     by its number.
     """
     every = [each for group in lanes.values() for each in group]
-    targets = preview_targets(every, tabs, census(findings), goal, moves_to)
+    lacking = {(name, target): count for name, found in findings.items() for target, count in found.lacking.items()}
+    targets = preview_targets(every, tabs, census(findings), goal, moves_to=moves_to, lacking=lacking)
     counts = {lane: sum(each.to_send for each in targets if each.account == lane.account) for lane in lanes}
     ahead = tuple(
         preview_lane(lane, count, findings[lane.account], goal, verify=verify, now=now)
@@ -220,11 +225,17 @@ def preview_targets(
     tabs: Iterable[Tab],
     counted: Mapping[tuple[str, str | None], int],
     goal: Goal,
+    *,
     moves_to: Mapping[int, str] = _NOWHERE,
+    lacking: Mapping[tuple[str, str | None], int] = _NONE,
 ) -> tuple[TargetPreview, ...]:
     """Return one preview per account and target, groups of the same target added up, in plan order."""
     places = {target.no: (target.account, target.target) for target in targets}
     sums: dict[tuple[str, str | None], Counter[str]] = {place: Counter() for place in places.values()}
+    destinations: defaultdict[tuple[str, str | None], dict[str, None]] = defaultdict(dict)
+    for no, at in places.items():
+        if no in moves_to:
+            destinations[at][moves_to[no]] = None
     for tab in tabs:
         key = "to_send" if tab.seen else (tab.reason if tab.state is State.SKIPPED else str(tab.state))
         sums[places[tab.target]][key or ""] += tab.count
@@ -239,8 +250,9 @@ def preview_targets(
             in_call=counts["in_call"],
             attached=counted.get(place),
             goal=goal,
-            moved_to=tuple(dict.fromkeys(moves_to[no] for no, at in places.items() if at == place and no in moves_to)),
-            lacking=counts[State.PLANNED] if goal.done is State.REATTACHED else 0,
+            moved_to=tuple(destinations[place]),
+            lacking=lacking.get(place, 0),
+            unseen=counts[State.PLANNED] - lacking.get(place, 0) if goal.done is State.REATTACHED else 0,
         )
         for place, counts in sums.items()
     )

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 1000
 _NAMED = 3
-_UNKNOWN = "the account does not know the number any more"
 
 
 class Recheck:
@@ -53,7 +52,7 @@ class Recheck:
         self._open = Waiting()
         self._free: list[tuple[int, Before]] = []
         self._settled: list[Settled] = []
-        self._lacking: dict[tuple[str | None, tuple[str, ...]], list[str]] = {}
+        self._lacking: dict[tuple[str | None, str, str | None], list[str]] = {}
 
     async def look(self, targets: Iterable[Target], states: frozenset[State], *, everywhere: bool) -> None:
         """Survey the lane, then trace what is not back, as it may hang on something else; raises RequestError."""
@@ -70,6 +69,7 @@ class Recheck:
         if missing := self._open.wanted():
             async for sight in self._reader.trace(missing):
                 await self._saw(sight)
+        self._unclear()
         await self._write()
         self._tell()
 
@@ -90,9 +90,12 @@ class Recheck:
     def _is_free(self, target: str | None, standing: Standing, seen: Gone) -> None:
         before = self._places.before(target, standing.number)
         reversal = self._spec.reversal(before)
-        missing = (_UNKNOWN,) if seen.reason == "unknown_to_account" else reversal.missing
-        if missing:
-            self._lacks(target, standing, missing)
+        if seen.reason == "unknown_to_account":
+            self._lacks(target, standing, "the account does not know the number any more")
+        elif reversal.missing:
+            keys = self._spec.reattaching.keys if self._spec.reattaching else frozenset()
+            mend = "give it with --reattach" if keys.issuperset(reversal.missing) else None
+            self._lacks(target, standing, f"missing {', '.join(reversal.missing)}", mend)
         else:
             self._free.append((standing.id, before))
             self._findings.reversals[reversal] += 1
@@ -103,28 +106,35 @@ class Recheck:
         fault = REATTACH.obstacle(seen)
         self._settle(standing, Failed(fault) if standing.state is not State.PLANNED and fault else _LEFT_ALONE)
 
+    def _unclear(self) -> None:
+        """Leave numbers alone of which no look tells what they hang on; where something was sent, that stays open."""
+        for target, numbers in self._open.wanted().items():
+            for number in numbers:
+                for standing in self._open.pop(target, number):
+                    if standing.state is State.PLANNED:
+                        self._lacks(target, standing, "attached, and no look shows to what")
+
     def _no_target(self, target: str | None) -> None:
         for standing in self._open.at_target(target):
             self._open.pop(target, standing.number)
-            self._lacks(target, standing, (f"{place(target)} does not exist any more; make it again",))
+            self._lacks(target, standing, f"{place(target)} does not exist any more", "make it again")
 
-    def _lacks(self, target: str | None, standing: Standing, missing: tuple[str, ...]) -> None:
-        self._lacking.setdefault((target, missing), []).append(standing.number)
-        fault = Fault("cannot_put_back", f"cannot be put back, as this is missing: {', '.join(missing)}")
+    def _lacks(self, target: str | None, standing: Standing, why: str, mend: str | None = None) -> None:
+        self._lacking.setdefault((target, why, mend), []).append(standing.number)
+        self._findings.lacking[target] += standing.state is State.PLANNED
+        fault = Fault("cannot_put_back", f"cannot be put back: {'; '.join(filter(None, (why, mend)))}")
         self._settle(standing, Pending(fault) if standing.state is State.PLANNED else Failed(fault))
 
     def _tell(self) -> None:
-        keys = self._spec.reattaching.keys if self._spec.reattaching else frozenset()
-        for (target, missing), numbers in self._lacking.items():
+        for (target, why, mend), numbers in self._lacking.items():
             named = ", ".join(numbers[:_NAMED]) + (f" and {len(numbers) - _NAMED} more" if numbers[_NAMED:] else "")
-            give = "; give it with --reattach" if keys.issuperset(missing) else ""
-            sentence = f"{named} at {place(target)} cannot be put back: missing {', '.join(missing)}{give}"
+            at = f" at {place(target)}" if target else ""
+            sentence = f"{named}{at} cannot be put back: {'; '.join(filter(None, (why, mend)))}"
             if self._partial:
                 self._findings.warnings.append(sentence)
             else:
-                self._findings.blocks.append(
-                    f"{sentence}, leave them out with --exclude, or allow for it with --partial"
-                )
+                also = f"{',' if mend else ';'} leave them out with --exclude, or allow for it with --partial"
+                self._findings.blocks.append(sentence + also)
 
     def _settle(self, standing: Standing, outcome: Outcome) -> None:
         verified = outcome.state in {REATTACH.done, REATTACH.already}

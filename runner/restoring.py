@@ -64,7 +64,7 @@ class Restoring:
     async def reader(self, lane: Lane, reads: Reads, targets: Sequence[Target]) -> Reader:
         """Return what verification looks with."""
         places = await self._places_of(lane, targets)
-        return PlacedReader(lane.spec.reader(reads), _how(lane), places, everywhere=lane.spec.everywhere)
+        return PlacedReader(lane.spec.reader(reads), reads, _how(lane), places, everywhere=lane.spec.everywhere)
 
     async def _places_of(self, lane: Lane, targets: Sequence[Target]) -> Places:
         if lane.account not in self._places:

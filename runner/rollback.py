@@ -81,7 +81,8 @@ def begin_rollback(
     given = Rules.load(ledger.history.rules(record.id)).guards
     usual = Guards()  # what keeps numbers where they are has no say in putting them back
     guards = replace(given, protect=(), max_percent=usual.max_percent, min_remaining=usual.min_remaining)
-    specs = [providers.load(group.provider) for group in groups]
+    known = {name: providers.load(name) for name in dict.fromkeys(group.provider for group in groups)}
+    specs = [known[group.provider] for group in groups]
     targets = [
         _target(group, able(spec, group.account) if each else spec, said, chosen=each)
         for group, spec, each in zip(groups, specs, chosen, strict=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from runner.errors import InputError
 from runner.finding import opened
-from runner.holding import is_dead
+from runner.holding import is_live
 from runner.model import OPEN, State
 from runner.report import fold
 
@@ -23,11 +23,6 @@ if TYPE_CHECKING:
 Kind = Literal["any", "live", "open"]
 """Which runs: all of them, those that a process works on, those that a resume could take up."""
 _NEWEST = 50
-
-
-def is_live(ledger: Ledger, run_id: str, now: float) -> bool:
-    """Whether a process works on the run: it holds a lease that has not run out, and is not known to be dead."""
-    return any(lease.expires_at > now and not is_dead(lease) for lease in ledger.leases(run_id))
 
 
 def steer(ledger: Ledger, run_id: str, command: Command, reason: str | None, now: float) -> None:

@@ -3,7 +3,10 @@
 import pytest
 
 from runner.cli.asking import describe
-from runner.preview import LanePreview, Preview, TargetPreview, roughly
+from runner.goal import MOVE
+from runner.history import Tab, Target
+from runner.model import State
+from runner.preview import LanePreview, Preview, TargetPreview, preview_targets, roughly
 from runner.providers import Reversal
 
 
@@ -107,3 +110,26 @@ def test_what_stands_in_the_way_is_described():
 def test_a_token_that_ends_too_early(left, warning):
     """It is warned of when it ends before the run is expected to."""
     assert LanePreview("unpod-main", 100, 110, 11.0, 10.0, False, left).expiry_warning() == warning
+
+
+class Name(str):
+    """A target's name that counts how often it is compared."""
+
+    compared = 0
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    def __eq__(self, other):
+        Name.compared += 1
+        return str.__eq__(self, other)
+
+
+def test_many_targets_are_summed_up_in_one_pass():
+    """Each has its own counts and destinations, whatever their number: none is compared with all others."""
+    groups = [Target(no, "main", "unpod", Name(f"b{no // 2}"), False, False) for no in range(400)]
+    tabs = [Tab(no, State.PLANNED, True, None, 3) for no in range(400)]
+    Name.compared = 0
+    seen = preview_targets(groups, tabs, {}, MOVE, moves_to={0: "x", 1: "y", 2: "x", 3: "x"})
+    assert [each.moved_to for each in seen[:3]] == [("x", "y"), ("x",), ()]
+    assert [each.to_send for each in seen] == [6] * 200
+    assert Name.compared < 4 * len(groups)

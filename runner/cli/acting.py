@@ -177,8 +177,9 @@ def _act(world: World, given: dict[str, Any], path: str) -> int:
         raise InputError([Problem(group.place, f"the group {_UNCOVERED}") for group in wanted])
     for warning in plan.warnings:
         world.say(f"warning: {warning}")
-    for other in other_runs(state, plan) if not options.dry_run and not rehearsal else ():
-        world.say(f"note: run {other} of this plan is unfinished; go on with it by `teardown resume {other}`")
+    for other, live in other_runs(state, plan) if not options.dry_run and not rehearsal else ():
+        how = "at work now" if live else f"unfinished; go on with it by `teardown resume {other}`"
+        world.say(f"note: run {other} of this plan is {how}")
     used = _used(seeds, settings, given)
 
     async def work(front: Front) -> Report:

@@ -42,8 +42,10 @@ def read_plan(path: str, given: dict[str, Any], settings: Settings | None) -> tu
 
     if is_saved_check(Path(path)):
         return _saved_plan(path, given, settings)
-    if given.get("expected"):
-        raise InputError(f"--expect-hash: {path} is a plan; it goes with what `teardown check PLAN --out FILE` saved")
+    if given.get("expected") and Path(path).exists():
+        raise InputError(
+            f"--expect-hash: {path} is no saved check; it goes with what `teardown check PLAN --out FILE` saved"
+        )
     plan = _plan(path, settings, rehearsal=given["sandbox"])
     return plan, plan
 

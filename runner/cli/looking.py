@@ -77,8 +77,9 @@ def status_command(world: World, run_id: str | None, *, as_json: bool) -> None:
 
 def _print_runs(world: World, state: StateFolder, run_id: str | None, *, as_json: bool) -> None:
     from runner.finding import find_run, opened
+    from runner.holding import is_live
     from runner.report import fold
-    from runner.watch import is_live, standing
+    from runner.watch import standing
 
     now = time.time()
     with opened(state) as ledger:

@@ -62,7 +62,7 @@ class VideoSDKReader:
             alone = (target,)  # one for all numbers: most stand at one target
             for number in numbers or ():
                 asked[number] = asked[number] + alone if number in asked else alone
-        whole = [target for target, numbers in wanted.items() if numbers is None]
+        whole = {target for target, numbers in wanted.items() if numbers is None}
         if not census and not whole and len(asked) * _PAGE_SIZE <= await self._total():
             async for sight in self.trace({target: numbers or () for target, numbers in wanted.items()}):
                 yield sight
@@ -70,11 +70,11 @@ class VideoSDKReader:
         attached = dict.fromkeys(wanted, 0)
         async for rows in self._list():
             for number, row in rows.items():
-                sights = {target: _seen(row, target) for target in wanted}
-                for target, seen in sights.items():
-                    attached[target] += isinstance(seen, Attached)
-                    if target in asked.get(number, ()) or (target in whole and isinstance(seen, Attached)):
-                        yield NumberSeen(target, number, seen)
+                here = _places(row) & attached.keys()
+                for target in here if census is not False else ():
+                    attached[target] += 1
+                for target in dict.fromkeys((*asked.get(number, ()), *(here & whole))):
+                    yield NumberSeen(target, number, _seen(row, target))
         for target, count in attached.items() if census is not False else ():
             yield TargetSeen(target, count)
 
@@ -214,13 +214,25 @@ def _number(row: Any) -> str | None:
     return canonical(expect(row, str, "phoneNumber", "e164"))
 
 
+def _gateways(row: Row) -> dict[str, str | None]:
+    """Return the ids of the gateways that a row shows, by direction; null for one without an id."""
+    sides = {side: row[side] for side in ("inbound", "outbound") if side in row}
+    ids: dict[str, str | None] = {side: _gateway_id(value) for side, value in sides.items() if value is not None}
+    if not ids and len(sides) < 2:  # noqa: PLR2004 - a direction that is not shown is not known to be free
+        raise UnexpectedAnswer("the answer does not show both directions", code="bad_answer")
+    return ids
+
+
+def _places(row: Row) -> set[str | None]:
+    """Return where a number is: at each of its gateways, and at null, which is any; nowhere when it is free."""
+    ids = _gateways(row)
+    return {None, *ids.values()} if ids else set()
+
+
 def _seen(row: Row, gateway: str | None) -> Seen:
     """Judge a row: attached means that a direction has a gateway, and where one is asked for, that it is this one."""
-    sides = {side: row[side] for side in ("inbound", "outbound") if side in row}
-    ids = {side: _gateway_id(value) for side, value in sides.items() if value is not None}
+    ids = _gateways(row)
     if not ids:
-        if len(sides) < 2:  # noqa: PLR2004 - a direction that is not shown is not known to be free
-            raise UnexpectedAnswer("the answer does not show both directions", code="bad_answer")
         return Gone()
     if gateway is not None and gateway not in ids.values():
         return Elsewhere(", ".join(sorted({each or "an unnamed gateway" for each in ids.values()})))

@@ -40,8 +40,9 @@ class Markdown:
         report, totals = self._report, self._report.totals
         troubled = report.troubles
         names, counts = zip(("planned", totals["planned"]), *counted(report), strict=True)
+        kind = "Rollback of" if report.run["rollback_of"] else "Teardown"
         parts = [
-            f"# Teardown {_cell(report.run['plan']['name'])}: {report.status}",
+            f"# {kind} {_cell(report.run['plan']['name'])}: {report.status}",
             f"**{_cell(verdict_sentence(report))}**",
             "\n".join(f"- {_cell(note)}" for note in _notes(report)),
             _table(names, [counts]),

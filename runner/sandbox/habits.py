@@ -18,7 +18,8 @@ class Habits:
     """``lag`` is for how many seconds reads still show a number as attached after its detach.
 
     ``not_connected`` is the status for a detach of a number that is not connected (206 is Unpod's business error), and
-    ``show_configurations`` puts the provider configuration, with its secrets, on every number of a bridge.
+    ``show_configurations`` puts the provider configuration, with its secrets, on every number of a bridge, and
+    ``show_gateways`` all that is known of its gateways on every number of VideoSDK, in place of ids and names.
     """
 
     detached_rows: DetachedRows = "gone"
@@ -26,3 +27,4 @@ class Habits:
     show_configurations: bool = False
     lag: float = 0.0
     clock: Callable[[], float] = time.monotonic
+    show_gateways: bool = True

@@ -193,12 +193,15 @@ class VideoSdkApi:
 
     def _resolved(self, phone: Phone) -> Row:
         inbound, outbound = phone.shown(self.account.habits.clock())
-        gateways = self.account.gateways
         return {
             "phoneNumber": phone.info,
-            "inbound": gateways["inbound"].get(inbound or ""),
-            "outbound": gateways["outbound"].get(outbound or ""),
+            "inbound": self._gateway("inbound", inbound),
+            "outbound": self._gateway("outbound", outbound),
         }
+
+    def _gateway(self, direction: Direction, gateway: str | None) -> Row | None:
+        row = self.account.gateways[direction].get(gateway or "")
+        return row if row is None or self.account.habits.show_gateways else {key: row[key] for key in ("id", "name")}
 
 
 def _problem_with(body: Mapping[str, Any]) -> str | None:

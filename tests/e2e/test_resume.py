@@ -215,7 +215,7 @@ def test_an_unknown_one_is_looked_at_again(bench):
 
 
 def test_a_lane_is_held_by_one_run(bench):
-    """While a run is alive, another one on its account exits 75 and sends nothing; a check and other accounts work."""
+    """While a run is alive, another one on its account exits 75, sends nothing and offers no resume; all else works."""
     plan, listed = bench.sales(2)
     bench.faults.script(listed[0], ["hang_before"])
     bench.world.videosdk.attach(ONE, "gw_1")
@@ -229,6 +229,8 @@ def test_a_lane_is_held_by_one_run(bench):
     assert "account unpod-main is held by run" in again.err
     assert f"(pid {process.pid} on " in again.err
     assert "try again later" in again.err
+    assert "of this plan is at work now" in again.err
+    assert "teardown resume" not in again.err
     assert (checked.code, other.code) == (0, 0)
 
 

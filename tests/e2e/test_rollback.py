@@ -3,6 +3,7 @@
 import json
 import random
 import signal
+from importlib.metadata import EntryPoint
 
 import pytest
 from bench import BRIDGES, Bench, agree, bridge, call, finish, gateway, numbers, serving
@@ -185,13 +186,28 @@ def test_a_number_that_hangs_on_something_else_by_now_is_left_alone(bench_of_bot
     assert not {listed[0], listed[1], listed[8]} & {number for entry in bench.attaches() for number in entry.numbers}
 
 
+def test_many_targets_take_no_provider_each(bench, monkeypatch):
+    """What a provider can do is loaded once for all of them, as that reads the disk."""
+    listed, loaded = numbers(30), []
+    for number in listed:
+        bench.world.unpod.add_bridge(f"bridge-{number[1:]}", [number])
+    first = bench.run(bench.plan(*(bridge(f"bridge-{number[1:]}", [number]) for number in listed)))
+    load = EntryPoint.load
+    monkeypatch.setattr(EntryPoint, "load", lambda entry: loaded.append(entry) or load(entry))
+    assert bench.rollback(first).totals() == {"reattached": 30}
+    assert len(loaded) < 10
+
+
 def test_a_bridge_that_is_gone(bench_of_both):
     """Its numbers cannot be put back, and the report says why."""
     bench = bench_of_both
     bench.world.unpod.remove_bridge("sales")
     said = bench.rollback(bench.first, "--only", "unpod-main/sales")
     assert (said.code, said.totals()) == (3, {"pending": 2, "skipped": 7})
-    assert "target sales does not exist any more; make it again" in said.notes
+    why = "cannot be put back: target sales does not exist any more; make it again"
+    assert f"{numbers(2)[1]} at target sales {why}, leave them out with --exclude" in said.notes
+    assert said.rows[numbers(1)[0]]["error"]["message"] == why
+    assert "0 to put back, 2 that cannot be put back" in said.err
 
 
 def test_a_number_that_the_account_has_given_up(bench_of_both):
@@ -200,8 +216,37 @@ def test_a_number_that_the_account_has_given_up(bench_of_both):
     del bench.world.videosdk.phones[listed[8]]
     said = call("rollback", bench.first.report["run"]["id"], "--yes", "--json", "--partial", *AUTH)
     assert (said.code, said.outcomes()[listed[8]]) == (5, "pending")
-    assert "the account does not know the number any more" in said.notes
+    assert f"{listed[8]} cannot be put back: the account does not know the number any more" in said.notes
     assert listed[8] not in bench.world.videosdk.phones
+
+
+def test_what_a_number_does_not_show_of_its_gateways_their_list_does(bench_of_both):
+    """Where a number shows no address, a lost answer is settled and a second rollback sends nothing all the same."""
+    bench, listed = bench_of_both, numbers(9)
+    bench.world.habits.show_gateways = False
+    bench.faults.script(listed[8], ["lost_after"])
+    said = bench.rollback(bench.first, *AUTH)
+    assert (said.code, said.totals()) == (0, {"reattached": 9})
+    assert {row["verified"] for row in said.rows.values()} == {True}
+    sent = len(bench.attaches())
+    again = bench.rollback(bench.first, *AUTH)
+    assert (again.code, again.totals(), len(bench.attaches())) == (0, {"already_attached": 9}, sent)
+
+
+def test_where_nothing_shows_what_a_number_hangs_on(bench_of_both):
+    """A confirmed attach is unverified, a lost answer unknown; another rollback leaves both alone, and says why."""
+    bench, listed = bench_of_both, numbers(9)
+    bench.world.habits.show_gateways = False
+    bench.faults.script_reads("/v2/sip/outbound-gateways", ["read_500"] * 99)
+    bench.faults.script(listed[8], ["lost_after"])
+    said = bench.rollback(bench.first, "--only", "videosdk-main", *AUTH)
+    assert (said.code, said.totals()) == (4, {"reattached": 4, "unknown": 1, "skipped": 4})
+    assert {said.rows[number]["verified"] for number in listed[4:9]} == {False}
+    assert "could not be verified: the look does not show where the gateways" in said.notes
+    sent = len(bench.attaches())
+    again = bench.rollback(bench.first, "--only", "videosdk-main", *AUTH)
+    assert (again.code, again.totals(), len(bench.attaches())) == (3, {"pending": 5, "skipped": 4}, sent)
+    assert f"{listed[8]} cannot be put back: attached, and no look shows to what; leave" in again.notes
 
 
 @pytest.mark.parametrize("given", ["plan", "option"])
@@ -269,6 +314,18 @@ def test_one_of_a_pair_that_somebody_takes_meanwhile(bench_of_both):
     assert (said.code, said.totals()) == (4, {"reattached": 4, "failed": 1, "skipped": 4})
     assert said.rows[listed[5]]["error"]["code"] == "attached_elsewhere"
     assert sorted(len(entry.numbers) for entry in bench.attaches()) == [1, 3, 4]
+
+
+def test_a_look_that_fails_is_no_reason_not_to_put_back(bench):
+    """Numbers that no look has seen are not called such that cannot be put back: nobody knows."""
+    listed = numbers(4)
+    bench.world.unpod.add_bridge("sales", listed)
+    first = bench.run(bench.plan(bridge("sales", listed)))
+    bench.faults.script_reads(BRIDGES, ["read_500"] * 99)
+    said = bench.rollback(first)
+    assert (said.code, said.totals()) == (3, {"pending": 4})
+    assert "the pre-check failed, and a failed read is no evidence" in said.notes
+    assert "unpod-main/sales  0 to put back, 4 not looked at" in said.err
 
 
 def test_guards_of_the_run_hold_in_its_rollback(bench):
@@ -348,7 +405,9 @@ def test_the_report_offers_the_way_back(bench):
     back = bench.rollback(first, "--report", "back.md")
     page = (bench.run_folder(back) / "report.html").read_text()
     assert "2 of 2 numbers are attached where they were." in page
-    assert "teardown rollback" not in (bench.folder / "back.md").read_text()
+    back = (bench.folder / "back.md").read_text()
+    assert back.startswith("# Rollback of test-plan: succeeded")
+    assert "teardown rollback" not in back
 
 
 def test_who_is_asked_knows_the_way_back(bench):

@@ -260,7 +260,7 @@ def test_bound_to_its_hash(bench):
     assert f"has the SHA-256 {sha256}, and not the expected one" in refused(bench, path, "--expect-hash", "0" * 64)
     assert "64 digits" in refused(bench, path, "--expect-hash", "beef", code=2)
     plan = bench.plan(bridge("sales", numbers(1, 101)))
-    assert "is a plan; it goes with what" in refused(bench, plan, "--expect-hash", sha256, code=2)
+    assert "is no saved check; it goes with what" in refused(bench, plan, "--expect-hash", sha256, code=2)
 
 
 def _moved(bench, first):
@@ -498,6 +498,7 @@ def test_only_a_good_check_is_saved(bench):
         (["check", "PLAN", "--out", ""], "is a folder; name a file"),
         (["check", "PLAN", "--out", "nowhere/file"], "is in a folder that does not exist"),
         (["check", "SAVED", "--out", "other.json"], "--out: SAVED is a saved check, which is run as it is"),
+        (["run", "absent.yaml", "--yes", "--expect-hash", "0" * 64], "absent.yaml: the file does not exist"),
         (["run", "SAVED", "--yes", "--limit", "1"], "--limit: SAVED is a saved check"),
         (["run", "SAVED", "--yes", "--only", "unpod-main"], "--only: SAVED is a saved check"),
         (["run", "SAVED", "--yes", "--exclude", "unpod-main"], "--exclude: SAVED is a saved check"),

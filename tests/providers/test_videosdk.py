@@ -11,8 +11,10 @@ from runner.config import Account, Credentials
 from runner.errors import Refused, UnexpectedAnswer
 from runner.model import Attached, Elsewhere, Gone
 from runner.providers import NumberSeen, TargetSeen
+from runner.providers.videosdk import VideoSDKReader
 from runner.providers.videosdk_gateways import elsewhere, read_inventory, reversal
 from runner.sandbox import API_KEY, API_SECRET, World, serve
+from runner.transport import Reply
 
 PHONES = "/v2/sip/phone-numbers"
 ALONE = f"{PHONES}/%2B14155550101"
@@ -172,6 +174,40 @@ async def test_a_census_counts_the_numbers_of_each_gateway(sandbox):
         ("gw_other-out", Elsewhere),
         (None, Attached),
     ]
+
+
+class Counted(dict):
+    """A row that counts how often its directions are read."""
+
+    reads = 0
+
+    def __getitem__(self, key):
+        Counted.reads += key in ("inbound", "outbound")
+        return super().__getitem__(key)
+
+
+class OnePage:
+    """A list that fits on one page."""
+
+    def __init__(self, rows):
+        self.body = {"pageInfo": {"total": len(rows)}, "data": rows}
+
+    async def get(self, _path, parse, _query=None):
+        return parse(Reply(200, self.body))
+
+
+@pytest.mark.parametrize("census", [True, False])
+async def test_a_row_is_judged_for_its_own_gateways_only(census):
+    """Where each number has a gateway of its own, reading them all takes no longer for each of them."""
+    names = [f"gw_{index}" for index in range(200)]
+    listed = [f"+1212555{index:04d}" for index in range(200)]
+    rows = [Counted(phone(number, name, f"{name}-out")) for number, name in zip(listed, names, strict=True)]
+    wanted = {name: [number] for name, number in zip(names, listed, strict=True)}
+    Counted.reads = 0
+    seen = await sights(VideoSDKReader(OnePage(rows)).survey(wanted, census=census))
+    assert len(seen) == (400 if census else 200)
+    assert all(isinstance(sight.seen, Attached) for sight in seen if isinstance(sight, NumberSeen))
+    assert Counted.reads <= 10 * len(rows)
 
 
 @pytest.mark.parametrize(
@@ -401,7 +437,7 @@ async def test_a_success_of_create_that_disagrees_is_none(body):
         ({"reattach": {"auth": "none"}}, ()),
         ({"credentials": True, "reattach": {"auth_username": "trunk"}}, ("auth_password",)),
         ({"credentials": False, "address": None, "region_inbound": None}, ("address", "region")),
-        ({"credentials": False, "outbound": None}, ("an outbound gateway (numbers are put back on pairs)",)),
+        ({"address": None, "outbound": None}, ("a known outbound gateway (numbers are put back on pairs)",)),
     ],
 )
 def test_what_a_new_pair_lacks(known, missing):
