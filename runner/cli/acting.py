@@ -215,7 +215,7 @@ def _report(
 
     paths = [Path(path) for path in given["reports"]]
     for path in paths:
-        reports.format_of(path)
+        reports.check_place(path)
     seen: list[Preview] = []
     report = loop.run(_minded(world, given, work, seen.append))
     for path in paths:
