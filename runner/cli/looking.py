@@ -41,9 +41,10 @@ def validate_command(world: World, plan: str) -> None:
     problems: list[Problem] = []
     accounts = guards = None
     try:
-        if world.has_config:
-            settings = world.settings()
-            accounts, guards = {name: each.provider for name, each in settings.accounts.items()}, settings.guards
+        settings = world.settings()
+        guards = settings.guards
+        if settings.accounts or world.has_config:
+            accounts = {name: each.provider for name, each in settings.accounts.items()}
     except InputError as error:
         problems += error.problems
     try:

@@ -131,6 +131,23 @@ def test_sandbox_needs_no_config(bench):
     assert len(bench.record) == 0
 
 
+def test_the_environment_alone_is_a_config(bench, monkeypatch):
+    """Without a file, variables set guards and accounts all the same, for a rehearsal and offline."""
+    (bench.folder / "config.yaml").unlink()
+    plan = bench.plan(bridge("sales", [ONE, TWO]))
+    monkeypatch.setenv("TEARDOWN_GUARDS__MAX_NUMBERS", "1")
+    assert call("check", plan, "--sandbox").code == 3
+    monkeypatch.setenv("TEARDOWN_GUARDS__MAX_NUMBERS", "few")
+    for words in (("check", plan, "--sandbox"), ("validate", plan)):
+        said = call(*words)
+        assert (said.code, "TEARDOWN_GUARDS__MAX_NUMBERS: `max_numbers`: 'few' is not" in said.err) == (2, True)
+    monkeypatch.delenv("TEARDOWN_GUARDS__MAX_NUMBERS")
+    for key, value in {"PROVIDER": "unpod", "TOKEN": "${UNPOD_TOKEN}", "ORG_HANDLE": "acme"}.items():
+        monkeypatch.setenv(f"TEARDOWN_ACCOUNTS__UNPOD_MAIN__{key}", value)
+    said = call("validate", plan)
+    assert (said.code, "warning" in said.err) == (0, False)
+
+
 def test_sandbox_with_faults(bench):
     """--faults strike the rehearsal; without --sandbox they are refused, and so is one that is unknown."""
     plan = bench.plan(bridge("sales", [ONE, TWO]))
