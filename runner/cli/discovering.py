@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli.completing import accounts
-from runner.cli.options import World, global_options
+from runner.cli.options import World, global_options, many
 from runner.cli.streams import whole_stdout
 from runner.errors import InputError
 
@@ -62,9 +62,9 @@ def discover_command(
             )
         )
         _deliver(plan_text(found, inventory, settings.guards, began), path)
-        count = sum(shelf.size for shelf in inventory.shelves())
+        count = many(sum(shelf.size for shelf in inventory.shelves()), "number")
         left_out = [f"{number} {why}" for why, number in inventory.left_out().items()]
-    world.say(f"{account}: {count} numbers attached" + (f"; left out: {', '.join(left_out)}" if left_out else ""))
+    world.say(f"{account}: {count} attached" + (f"; left out: {', '.join(left_out)}" if left_out else ""))
 
 
 def _check(targets: Iterable[str], patterns: Iterable[str]) -> None:
