@@ -37,14 +37,16 @@ def replacing(path: Path, mode: int = PRIVATE) -> Iterator[TextIO]:
 
 def refusal(path: Path) -> str | None:
     """Return why no file can be written at ``path``, with the mend; None where nothing speaks against it now."""
-    folder = path.resolve().parent
-    if path.is_dir():
-        return f"{path} is a folder; name a file"
-    if not folder.is_dir():
-        return f"{path} is in a folder that does not exist; make it, or name another file"
-    if not os.access(path if is_special(path) else folder, os.W_OK):
-        return f"{path} is where you may not write; name another file"
-    return None
+    try:
+        folder = path.resolve().parent
+        if path.is_dir():
+            return f"{path} is a folder; name a file"
+        if not folder.is_dir():
+            return f"{path} is in a folder that does not exist; make it, or name another file"
+        allowed = os.access(path if is_special(path) else folder, os.W_OK)
+    except OSError as error:
+        return f"{path} cannot be reached ({error.strerror}); name another file"
+    return None if allowed else f"{path} is where you may not write; name another file"
 
 
 def is_special(path: Path) -> bool:

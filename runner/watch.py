@@ -40,7 +40,7 @@ def steer(ledger: Ledger, run_id: str, command: Command, reason: str | None, now
 
 def newest(state: StateFolder, kind: Kind) -> list[tuple[str, str]]:
     """Return the newest runs of a kind, newest first, each with its plan's name and status; raises LedgerError."""
-    if not state.ledger.exists():
+    if not state.holds_runs():
         return []
     now = time.time()
     with opened(state) as ledger:

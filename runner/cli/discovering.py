@@ -79,11 +79,15 @@ def _check(targets: Iterable[str], patterns: Iterable[str]) -> None:
 
 def _free(output: str | None, *, overwrite: bool) -> Path | None:
     """Return where the plan goes, None for stdout; InputError when something is there that may not be replaced."""
+    from runner.durable import refusal
+
     if output is None:
         if overwrite:
             raise InputError("--overwrite: goes with -o only")
         return None
     path = Path(output)
+    if complaint := refusal(path):
+        raise InputError(f"-o: {complaint}")
     if path.exists() and (not overwrite or not path.is_file()):
         mend = "name another file" if not path.is_file() else "name another file, or add --overwrite"
         raise InputError(f"{path} is there already; {mend}")

@@ -68,7 +68,7 @@ def validate_command(world: World, plan: str) -> None:
 def status_command(world: World, run_id: str | None, *, as_json: bool) -> None:
     """List the runs of the ledger, or show one in detail."""
     state = world.state()
-    if not state.ledger.exists():
+    if not state.holds_runs():
         if run_id:
             raise InputError(f"there is no run {run_id!r}: {state.path} holds no runs")
         click.echo('{"runs": []}' if as_json else f"no runs in {state.path}")
