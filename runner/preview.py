@@ -47,6 +47,8 @@ class TargetPreview:
     lacking: int = 0
     """In a rollback: how many cannot be put back as things stand."""
     in_call: int = 0
+    unsettled: int = 0
+    """How many are elsewhere, at a target that is not found, or could not be looked at: each forbids the run."""
 
     @property
     def place(self) -> str:
@@ -57,7 +59,7 @@ class TargetPreview:
     def numbers(self) -> int:
         """How many numbers of the plan it has."""
         alone = self.protected + self.elsewhere + self.excluded + self.in_call
-        return self.to_send + self.already + alone + self.lacking
+        return self.to_send + self.already + alone + self.lacking + self.unsettled
 
     def words(self) -> str:
         """Return what would happen to its numbers, without how many that are: ``to detach of 116 attached (99 %)``."""
@@ -72,6 +74,7 @@ class TargetPreview:
             "excluded": self.excluded,
             "in a call": self.in_call,
             "that cannot be put back": self.lacking,
+            "not settled": self.unsettled,
         }
         return ", ".join(
             [f"to {self.goal.verb}{to}{share}", *(f"{count} {what}" for what, count in others.items() if count)]
@@ -241,6 +244,7 @@ def preview_targets(
             goal=goal,
             moved_to=tuple(dict.fromkeys(moves_to[no] for no, at in places.items() if at == place and no in moves_to)),
             lacking=counts[State.PLANNED] if goal.done is State.REATTACHED else 0,
+            unsettled=0 if goal.done is State.REATTACHED else counts[State.PLANNED],
         )
         for place, counts in sums.items()
     )

@@ -64,6 +64,8 @@ def test_drift_is_told_with_its_place(bench):
     assert said.code == 3
     assert f"{TWO} is not attached to target sales but to other; correct the plan" in said.notes
     assert f"{THREE} is not attached to target gw_1 but to gw_2, gw_2-out; correct the plan" in said.notes
+    assert "test-plan: 1 of 3 numbers to detach" in said.err
+    assert "unpod-main/sales    1 to detach of 1 attached (100 %), 1 not settled\n" in said.err
 
 
 def test_drift_is_summed_up(bench):
@@ -110,6 +112,8 @@ def test_a_read_that_fails_is_no_evidence(bench):
     said = bench.check(plan)
     assert (said.code, said.totals()) == (3, {"pending": 2})
     assert "a failed read is no evidence" in said.notes
+    assert "test-plan: 0 of 2 numbers to detach" in said.err
+    assert "unpod-main/sales  0 to detach, 2 not settled\n" in said.err
 
 
 def test_a_read_that_fails_once_is_repeated(bench):
