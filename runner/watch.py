@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from runner.records import Command, LaneRecord, RunRecord
     from runner.state import StateFolder
 
-Kind = Literal["any", "live", "open"]
-"""Which runs: all of them, those that a process works on, those that a resume could take up."""
+Kind = Literal["any", "live", "open", "real"]
+"""Which runs: all, those that a process works on, that a resume could take up, that a rollback could undo."""
 _NEWEST = 50
 
 
@@ -51,6 +51,8 @@ def newest(state: StateFolder, kind: Kind) -> list[tuple[str, str]]:
 def _of_kind(ledger: Ledger, kind: Kind, now: float) -> Iterable[RunRecord]:
     if kind == "open":
         return ledger.history.unfinished(troubled=True)
+    if kind == "real":
+        return (run for run in ledger.history.runs() if not (run.dry_run or run.sandbox or run.rollback_of))
     return (run for run in ledger.history.runs() if kind == "any" or is_live(ledger, run.id, now))
 
 

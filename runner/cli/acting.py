@@ -112,7 +112,7 @@ def run_command(world: World, /, plan: str, **given: Any) -> int:
 
 
 @click.command("rollback")
-@click.argument("run_id", shell_complete=run_ids("any"))
+@click.argument("run_id", shell_complete=run_ids("real"))
 @click.option(
     "--reattach",
     "said",
