@@ -31,8 +31,9 @@ _WORDS_OF_YAML = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false",
 def find_account(settings: Settings, name: str) -> Account:
     """Return an account whose provider can list its numbers; InputError."""
     if name not in settings.accounts:
-        known = ", ".join(settings.accounts) or "none"
-        raise InputError(f"there is no account {name!r} in the config; it has: {known}")
+        known = ", ".join(settings.accounts)
+        has = f"in the config; it has: {known}" if known else "and no config with any; see config.example.yaml"
+        raise InputError(f"there is no account {name!r} {has}")
     account = settings.accounts[name]
     if providers.load(account.provider).lister is None:
         raise InputError(f"the provider {account.provider} cannot list the numbers of {name}; write the plan by hand")

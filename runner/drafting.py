@@ -91,6 +91,13 @@ class Files:
         """The plan."""
         return self.folder / "plans" / "first.yaml"
 
+    def there(self) -> list[Path]:
+        """Return which of config and plan exist already; InputError when that cannot be seen."""
+        try:
+            return [path for path in (self.config, self.plan) if path.exists()]
+        except OSError as error:
+            raise _unwritable(self.folder, error) from error
+
     def write(self, draft: Draft) -> None:
         """Write config (0600) and plan, and the schemas for editors where there are none yet; InputError."""
         try:

@@ -35,6 +35,25 @@ def replacing(path: Path, mode: int = PRIVATE) -> Iterator[TextIO]:
         raise
 
 
+def refusal(path: Path) -> str | None:
+    """Return why no file can be written at ``path``, with the mend; None where nothing speaks against it now."""
+    try:
+        folder = path.resolve().parent
+        if path.is_dir():
+            return f"{path} is a folder; name a file"
+        if not folder.is_dir():
+            return f"{path} is in a folder that does not exist; make it, or name another file"
+        allowed = os.access(path if is_special(path) else folder, os.W_OK)
+    except OSError as error:
+        return f"{path} cannot be reached ({error.strerror}); name another file"
+    return None if allowed else f"{path} is where you may not write; name another file"
+
+
+def is_special(path: Path) -> bool:
+    """Say whether ``path`` is a pipe, a device or a folder, and not a file that another can take the place of."""
+    return path.exists() and not path.is_file()
+
+
 def make_folder(folder: Path) -> None:
     """Make ``folder`` (0700) and what is missing above it, to stay; raises OSError."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]

@@ -31,7 +31,7 @@ def opened(state: StateFolder) -> Iterator[Ledger]:
 @contextmanager
 def opened_for(state: StateFolder, run_id: str) -> Iterator[Ledger]:
     """Open the ledger that holds a run; InputError when the folder holds no runs at all, or not this one."""
-    if not state.ledger.exists():
+    if not state.holds_runs():
         raise InputError(f"there is no run {run_id!r}: {state.path} holds no runs")
     with opened(state) as ledger:
         find_run(ledger, run_id)
@@ -48,7 +48,7 @@ def find_run(ledger: Ledger, run_id: str) -> RunRecord:
 
 def find_resumable(state: StateFolder, run_id: str | None, *, retry_failed: bool) -> RunRecord:
     """Return the run to go on with, the newest unfinished one by default; InputError when there is nothing to do."""
-    if not state.ledger.exists():
+    if not state.holds_runs():
         raise InputError(f"there is nothing to resume: {state.path} holds no runs")
     with opened(state) as ledger:
         return resumable(ledger, run_id, retry_failed=retry_failed)
@@ -80,7 +80,7 @@ def deletes(state: StateFolder, run_id: str) -> bool:
 
 def other_runs(state: StateFolder, plan: Plan) -> list[tuple[str, bool]]:
     """Return the ids of unfinished runs of the same plan, newest first, each with whether a process works on it."""
-    if not state.ledger.exists():
+    if not state.holds_runs():
         return []
     now = time.time()
     with opened(state) as ledger:

@@ -47,9 +47,9 @@ class TargetPreview:
     """Where its numbers are moved to, where they are."""
     lacking: int = 0
     """In a rollback: how many cannot be put back as things stand."""
-    unseen: int = 0
-    """In a rollback: how many no look has seen, as that failed."""
     in_call: int = 0
+    unsettled: int = 0
+    """How many are elsewhere, at a target that is not found, or could not be looked at: each forbids the run."""
 
     @property
     def place(self) -> str:
@@ -60,7 +60,7 @@ class TargetPreview:
     def numbers(self) -> int:
         """How many numbers of the plan it has."""
         alone = self.protected + self.elsewhere + self.excluded + self.in_call
-        return self.to_send + self.already + alone + self.lacking + self.unseen
+        return self.to_send + self.already + alone + self.lacking + self.unsettled
 
     def words(self) -> str:
         """Return what would happen to its numbers, without how many that are: ``to detach of 116 attached (99 %)``."""
@@ -75,7 +75,7 @@ class TargetPreview:
             "excluded": self.excluded,
             "in a call": self.in_call,
             "that cannot be put back": self.lacking,
-            "not looked at": self.unseen,
+            "not settled": self.unsettled,
         }
         return ", ".join(
             [f"to {self.goal.verb}{to}{share}", *(f"{count} {what}" for what, count in others.items() if count)]
@@ -252,7 +252,7 @@ def preview_targets(
             goal=goal,
             moved_to=tuple(destinations[place]),
             lacking=lacking.get(place, 0),
-            unseen=counts[State.PLANNED] - lacking.get(place, 0) if goal.done is State.REATTACHED else 0,
+            unsettled=counts[State.PLANNED] - lacking.get(place, 0),
         )
         for place, counts in sums.items()
     )

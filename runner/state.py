@@ -47,6 +47,16 @@ class StateFolder:
         """The ledger's file."""
         return self.path / "ledger.db"
 
+    def holds_runs(self) -> bool:
+        """Say whether there is a ledger; LedgerError when nobody can tell."""
+        try:
+            self.ledger.stat()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise LedgerError(f"{self.path} cannot be read: {error.strerror}; give another --state-dir") from error
+        return True
+
     def run_folder(self, run_id: str) -> Path:
         """Return the folder of one run; InputError for what cannot be the id of a run."""
         if not _RUN_ID.fullmatch(run_id):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import re
+import ssl
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -94,7 +96,8 @@ class Transport:
                     method, url, headers, data, most=self.max_body, connected=connected
                 )
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError) as error:
-            raise NotSent(f"could not connect to {url.host}: {self._clean(str(error))}") from error
+            where = url.host_port_subcomponent
+            raise NotSent(f"could not connect to {where}: {self._clean(_obstacle(error))}") from error
         except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
             raise NotSent(f"{self._clean(str(url))} is not a usable address") from error
         except TimeoutError as error:
@@ -186,6 +189,14 @@ def _moment(value: str | None) -> float | None:
         return parsedate_to_datetime(value).timestamp() if value else None
     except (ValueError, OverflowError):
         return None
+
+
+def _obstacle(error: aiohttp.ClientError) -> str:
+    """Return why there is no connection, in the system's words where it has some."""
+    cause = getattr(error, "os_error", None)
+    if not isinstance(cause, OSError) or isinstance(cause, ssl.SSLError):
+        return str(cause or error)
+    return os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror or str(error)
 
 
 def _decode(content: bytes) -> Any:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from runner.records import Command, LaneRecord, RunRecord
     from runner.state import StateFolder
 
-Kind = Literal["any", "live", "open"]
-"""Which runs: all of them, those that a process works on, those that a resume could take up."""
+Kind = Literal["any", "live", "open", "real"]
+"""Which runs: all, those that a process works on, that a resume could take up, that a rollback could undo."""
 _NEWEST = 50
 
 
@@ -35,7 +35,7 @@ def steer(ledger: Ledger, run_id: str, command: Command, reason: str | None, now
 
 def newest(state: StateFolder, kind: Kind) -> list[tuple[str, str]]:
     """Return the newest runs of a kind, newest first, each with its plan's name and status; raises LedgerError."""
-    if not state.ledger.exists():
+    if not state.holds_runs():
         return []
     now = time.time()
     with opened(state) as ledger:
@@ -46,6 +46,8 @@ def newest(state: StateFolder, kind: Kind) -> list[tuple[str, str]]:
 def _of_kind(ledger: Ledger, kind: Kind, now: float) -> Iterable[RunRecord]:
     if kind == "open":
         return ledger.history.unfinished(troubled=True)
+    if kind == "real":
+        return (run for run in ledger.history.runs() if not (run.dry_run or run.sandbox or run.rollback_of))
     return (run for run in ledger.history.runs() if kind == "any" or is_live(ledger, run.id, now))
 
 

@@ -25,16 +25,30 @@ def find_config(option: str | None, environ: Mapping[str, str]) -> Path | None:
     if VARIABLE in environ:
         return _explicit(environ[VARIABLE], f"environment variable {VARIABLE}")
     usual = (Path("config.yaml"), _user_folder(environ) / "config.yaml")
-    return next((path for path in usual if path.is_file()), None)
+    return next((path for path in usual if _is_seen(path)), None)
 
 
 def _explicit(text: str, place: str) -> Path:
     if not text.strip():
         raise InputError([Problem(place, "is blank; name a config file, or leave it out")])
-    path = Path(text).expanduser()
-    if not path.exists():
-        raise InputError([Problem(place, f"{path} does not exist; name a config file that does")])
+    try:
+        path = Path(text).expanduser()
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError([Problem(place, f"{path} does not exist; name a config file that does")]) from None
+    except OSError as error:
+        raise InputError([Problem(place, f"{text} cannot be read ({error.strerror}); check the path")]) from error
+    except RuntimeError as error:  # ~ stands for a home folder that nobody knows
+        mend = "begins with an unknown home folder; write the path out"
+        raise InputError([Problem(place, f"{text} {mend}")]) from error
     return path
+
+
+def _is_seen(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # in a folder that this user may not enter: nobody asked for it
+        return False
 
 
 def _user_folder(environ: Mapping[str, str]) -> Path:

@@ -22,10 +22,11 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, **_: Any) -> str:
 
 
 def inside(markdown: str, folder: Path, docs: Path) -> str:
-    """Return the page that stands in ``folder`` without its links to what is not below ``docs``."""
+    """Return the page that stands in ``folder`` without its links to folders and to what is not below ``docs``."""
 
     def kept(link: re.Match[str]) -> str:
-        return link[0] if (folder / link[2]).resolve().is_relative_to(docs) else link[1]
+        path = (folder / link[2]).resolve()
+        return link[1] if path.is_dir() or not path.is_relative_to(docs) else link[0]
 
     return _LINK.sub(kept, markdown)
 

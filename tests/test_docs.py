@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -133,6 +134,21 @@ async def test_example_plans_run_offline(path, tmp_path):
     assert report.exit_code == 0
     done = report.totals["moved" if plan.moves else "detached"]
     assert done + report.totals["skipped"] == report.totals["planned"] >= plan.listed
+
+
+@pytest.mark.usefixtures("uncovered")
+def test_the_demo_does_what_the_readme_says(tmp_path):
+    """The recipe of `make demo`, at a rate that needs no waiting: 200 numbers, a summary and a page."""
+    if not shutil.which("make"):
+        pytest.skip("make is not installed")
+    make = ["make", "--no-print-directory", "--dry-run", "--old-file=.venv/runtime.stamp", "demo"]
+    recipe = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    recipe = recipe.replace(".venv/bin/teardown", f"{sys.executable} -m runner").replace(".demo", str(tmp_path))
+    command = re.sub(r"=\d+/s", "=500/s", recipe)
+    said = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (said.returncode, "Succeeded: 200 numbers planned" in said.stderr) == (0, True), said.stderr
+    assert f"What became of every number: {tmp_path}/report.html" in said.stdout
+    assert "<html" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_example_plans_show_what_they_claim():

@@ -205,9 +205,10 @@ def free_port():
 
 @contextmanager
 def gateway(folder):
-    """A Pushgateway, and its address."""
+    """A Pushgateway that holds nothing, not even what Debian's keeps for the next one; and its address."""
     address = f"127.0.0.1:{free_port()}"
-    command = ["prometheus-pushgateway", f"--web.listen-address={address}"]
+    kept = f"--persistence.file={folder / 'pushed'}"
+    command = ["prometheus-pushgateway", f"--web.listen-address={address}", kept]
     with (folder / "gateway.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
         try:

@@ -60,7 +60,8 @@ def installed(request, built, tmp_path_factory):
     (packages,) = folder.glob("lib/python3*/site-packages")
     (packages / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
     offline = ("--no-index", "--no-deps", "--no-build-isolation", "--quiet", "--disable-pip-version-check")
-    run(sys.executable, "-m", "pip", "--python", python, "install", *offline, built[request.param])
+    fresh = (*offline, "--ignore-installed")  # the borrowed one, where it is no editable one
+    run(sys.executable, "-m", "pip", "--python", python, "install", *fresh, built[request.param])
     return python
 
 

@@ -279,6 +279,7 @@ def test_formats_are_the_five():
     ("run", "items", "sentence", "command"),
     [
         ({}, [item()], "Succeeded: 1 number planned, and none is left to do.", None),
+        ({}, [item(), item(State.SKIPPED)], "2 numbers planned, 1 skipped, and no other is left to do.", None),
         ({}, [item(), item(State.FAILED)], "Failed: 1 still attached, of 2 numbers.", "resume ID --retry-failed"),
         ({"ending": "blocked"}, [item(State.PLANNED)], "Blocked before the first detach: 1 number planned", None),
         ({"ending": "interrupted"}, [item(State.PLANNED)], "Interrupted: 1 of 1 number left to do.", "resume ID"),

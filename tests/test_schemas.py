@@ -51,7 +51,11 @@ def test_every_example_names_the_schema_that_it_fits(path):
 def test_what_is_right_is_not_underlined():
     """The files that the wrong ones below differ from."""
     assert shipped("plan.json").is_valid(plan_of())
+    assert shipped("plan.json").is_valid(plan_of() | {"guards": {"protect": ["+4420*", "+14155550100", 14155550100]}})
     assert shipped("config.json").is_valid(account_of())
+    for address in ("https://unpod.dev", "http://127.0.0.1:8765", "http://localhost:8765", "http://[::1]:8765/x"):
+        assert shipped("config.json").is_valid(account_of(base_url=address))
+    assert shipped("config.json").is_valid(account_of() | {"metrics": {"pushgateway": "http://gateway.example:9091"}})
 
 
 @pytest.mark.parametrize(
@@ -72,6 +76,8 @@ def test_what_is_right_is_not_underlined():
         plan_of() | {"teardown": []},
         plan_of() | {"guards": {"max_numbers": 0}},
         plan_of() | {"guards": {"batches": []}},
+        plan_of() | {"guards": {"protect": ["4420*"]}},
+        plan_of() | {"guards": {"protect": ["+4420*1"]}},
         {"version": 1, "name": "test"},
     ],
     ids=str,
@@ -89,6 +95,9 @@ def test_a_wrong_plan_is_underlined(wrong):
         account_of(timeout="soon"),
         account_of(concurrency=0),
         account_of(tokn="${TOKEN}"),
+        account_of(base_url="unpod.dev"),
+        account_of(base_url="http://unpod.dev"),
+        account_of() | {"metrics": {"pushgateway": "gateway:9091"}},
         account_of() | {"retry": {"max_attempts": 0}},
         account_of() | {"log": {"numbers": "some"}},
         {"accounts": {"unpod-main": {"token": "${TOKEN}"}}},

@@ -42,9 +42,11 @@ def test_a_new_page_falls_into_place(tmp_path):
 
 
 def test_links_out_of_the_documents_become_words(tmp_path):
-    """The site has no files of the repository but these; a reader there sees the name, not a dead link."""
-    text = "[a](b.md#c) [Docker](../Dockerfile) [far](https://example.org)"
-    assert inside(text, tmp_path / "docs", tmp_path / "docs") == "[a](b.md#c) Docker [far](https://example.org)"
+    """The site has neither other files of the repository nor lists of folders; a reader sees the name, no dead link."""
+    docs = tmp_path / "docs"
+    (docs / "recipes").mkdir(parents=True)
+    text = "[a](b.md#c) [Docker](../Dockerfile) [all of them](recipes) [far](https://example.org)"
+    assert inside(text, docs, docs) == "[a](b.md#c) Docker all of them [far](https://example.org)"
 
 
 @pytest.fixture(scope="module")

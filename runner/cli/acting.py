@@ -112,7 +112,7 @@ def run_command(world: World, /, plan: str, **given: Any) -> int:
 
 
 @click.command("rollback")
-@click.argument("run_id", shell_complete=run_ids("any"))
+@click.argument("run_id", shell_complete=run_ids("real"))
 @click.option(
     "--reattach",
     "said",
@@ -171,7 +171,7 @@ def _act(world: World, given: dict[str, Any], path: str) -> int:
     check_options(given)
     options, state = _options_of(given), world.state()
     rehearsal = given["sandbox"]
-    settings = world.settings() if world.has_config or not rehearsal else None
+    settings = world.settings()
     plan, seeds = read_plan(path, given, settings)
     if _unsaid(given) and (wanted := [group for group in plan.groups if group.delete_target]):
         raise InputError([Problem(group.place, f"the group {_UNCOVERED}") for group in wanted])
@@ -186,17 +186,17 @@ def _act(world: World, given: dict[str, Any], path: str) -> int:
         async with used as known:
             return await start(plan, known, state, options, front)
 
-    accounts = settings.accounts if settings and not rehearsal else {}
+    accounts = {} if rehearsal else settings.accounts
     return _report(world, given, work, Closing(world, given, plan, accounts).conclude)
 
 
-def _used(seeds: Plan, settings: Settings | None, given: dict[str, Any]) -> AbstractAsyncContextManager[Settings]:
+def _used(seeds: Plan, settings: Settings, given: dict[str, Any]) -> AbstractAsyncContextManager[Settings]:
     """Return what gives the settings to work with: those of a sandbox that is up meanwhile, or the config's."""
     if given["sandbox"]:
         from runner.rehearsal import rehearsal
 
         return rehearsal(seeds, settings, faults=given["faults"], seed=given["seed"])
-    if settings is None or not settings.accounts:
+    if not settings.accounts:
         raise InputError("there is no config with accounts; see config.example.yaml, or try --sandbox")
     return nullcontext(settings)
 
@@ -216,7 +216,7 @@ def _report(
 
     paths = [Path(path) for path in given["reports"]]
     for path in paths:
-        reports.format_of(path)
+        reports.check_place(path)
     seen: list[Preview] = []
     report = loop.run(_minded(world, given, work, seen.append))
     for path in paths:

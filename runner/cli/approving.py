@@ -36,7 +36,7 @@ def check_options(given: dict[str, Any]) -> None:
         saved.check_free(Path(given["out"]))
 
 
-def read_plan(path: str, given: dict[str, Any], settings: Settings | None) -> tuple[Plan, Plan]:
+def read_plan(path: str, given: dict[str, Any], settings: Settings) -> tuple[Plan, Plan]:
     """Return the plan at ``path``, or the one of a saved check; and what a sandbox is seeded from, for that is less."""
     from runner.plan import is_saved_check
 
@@ -50,25 +50,23 @@ def read_plan(path: str, given: dict[str, Any], settings: Settings | None) -> tu
     return plan, plan
 
 
-def _saved_plan(path: str, given: dict[str, Any], settings: Settings | None) -> tuple[Plan, Plan]:
+def _saved_plan(path: str, given: dict[str, Any], settings: Settings) -> tuple[Plan, Plan]:
     from runner import saved
-    from runner.policy import Guards
 
     for option in _OF_A_PLAN:
         if given.get(option):
             raise InputError(
                 f"--{option}: {path} is a saved check, which is run as it is; give it to `check PLAN --out`"
             )
-    check, guards = saved.load(Path(path), given.get("expected")), settings.guards if settings else Guards()
-    plan = check.plan(guards)
-    return plan, check.plan(guards, attached_only=True) if given["sandbox"] else plan
+    check = saved.load(Path(path), given.get("expected"))
+    plan = check.plan(settings.guards)
+    return plan, check.plan(settings.guards, attached_only=True) if given["sandbox"] else plan
 
 
-def _plan(path: str, settings: Settings | None, *, rehearsal: bool) -> Plan:
+def _plan(path: str, settings: Settings, *, rehearsal: bool) -> Plan:
     from runner import plan as plans
 
-    accounts = {name: account.provider for name, account in settings.accounts.items()} if settings else {}
-    guards = settings.guards if settings else None
+    accounts, guards = {name: each.provider for name, each in settings.accounts.items()}, settings.guards
     try:
         return plans.load(path, accounts or None, default_guards=guards)
     except InputError:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli.completing import accounts
-from runner.cli.options import World, global_options
+from runner.cli.options import World, global_options, many
 from runner.cli.streams import whole_stdout
 from runner.errors import InputError
 
@@ -62,9 +62,9 @@ def discover_command(
             )
         )
         _deliver(plan_text(found, inventory, settings.guards, began), path)
-        count = sum(shelf.size for shelf in inventory.shelves())
+        count = many(sum(shelf.size for shelf in inventory.shelves()), "number")
         left_out = [f"{number} {why}" for why, number in inventory.left_out().items()]
-    world.say(f"{account}: {count} numbers attached" + (f"; left out: {', '.join(left_out)}" if left_out else ""))
+    world.say(f"{account}: {count} attached" + (f"; left out: {', '.join(left_out)}" if left_out else ""))
 
 
 def _check(targets: Iterable[str], patterns: Iterable[str]) -> None:
@@ -79,11 +79,15 @@ def _check(targets: Iterable[str], patterns: Iterable[str]) -> None:
 
 def _free(output: str | None, *, overwrite: bool) -> Path | None:
     """Return where the plan goes, None for stdout; InputError when something is there that may not be replaced."""
+    from runner.durable import refusal
+
     if output is None:
         if overwrite:
             raise InputError("--overwrite: goes with -o only")
         return None
     path = Path(output)
+    if complaint := refusal(path):
+        raise InputError(f"-o: {complaint}")
     if path.exists() and (not overwrite or not path.is_file()):
         mend = "name another file" if not path.is_file() else "name another file, or add --overwrite"
         raise InputError(f"{path} is there already; {mend}")

@@ -166,7 +166,7 @@ def _pairs(words: tuple[str, ...]) -> dict[str, str]:
 
 
 def _check_free(files: Files, *, ask: bool, overwrite: bool) -> None:
-    there = [path for path in (files.config, files.plan) if path.exists()]
+    there = files.there()
     if not there or overwrite:
         return
     names = " and ".join(map(str, there))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli.completing import run_ids
-from runner.cli.options import World, global_options
+from runner.cli.options import World, global_options, many
 from runner.cli.streams import whole_stdout
 from runner.errors import InputError, Problem
 
@@ -35,15 +35,16 @@ def validate_command(world: World, plan: str) -> None:
         from runner import saved
 
         check = saved.load(Path(plan))
-        count = check.head.totals["planned"]
-        click.echo(f"{plan} is a saved check of {count} numbers, as it was written; SHA-256 {check.sha256}")
+        count = many(check.head.totals["planned"], "number")
+        click.echo(f"{plan} is a saved check of {count}, as it was written; SHA-256 {check.sha256}")
         return
     problems: list[Problem] = []
     accounts = guards = None
     try:
-        if world.has_config:
-            settings = world.settings()
-            accounts, guards = {name: each.provider for name, each in settings.accounts.items()}, settings.guards
+        settings = world.settings()
+        guards = settings.guards
+        if settings.accounts or world.has_config:
+            accounts = {name: each.provider for name, each in settings.accounts.items()}
     except InputError as error:
         problems += error.problems
     try:
@@ -56,7 +57,7 @@ def validate_command(world: World, plan: str) -> None:
         world.say(f"warning: {warning}")
     targets = len({(group.account, group.target) for group in loaded.groups})
     more = " and all that is attached where it says so" if any(group.numbers is None for group in loaded.groups) else ""
-    click.echo(f"{plan} is valid: {loaded.listed} numbers{more}, {targets} targets")
+    click.echo(f"{plan} is valid: {many(loaded.listed, 'number')}{more}, {many(targets, 'target')}")
 
 
 @click.command("status")
@@ -67,7 +68,7 @@ def validate_command(world: World, plan: str) -> None:
 def status_command(world: World, run_id: str | None, *, as_json: bool) -> None:
     """List the runs of the ledger, or show one in detail."""
     state = world.state()
-    if not state.ledger.exists():
+    if not state.holds_runs():
         if run_id:
             raise InputError(f"there is no run {run_id!r}: {state.path} holds no runs")
         click.echo('{"runs": []}' if as_json else f"no runs in {state.path}")

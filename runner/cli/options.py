@@ -100,6 +100,11 @@ class World:
             click.echo("\n".join(plain(line) for line in text.splitlines()), err=True)
 
 
+def many(count: int, thing: str) -> str:
+    """Return so many of a thing in words: ``1 number``, ``4 numbers``."""
+    return f"{count} {thing}{'s' if count != 1 else ''}"
+
+
 def _store(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     if value is not None and value is not False and value != 0 and parameter.name:
         context.find_root().ensure_object(World).given[parameter.name] = value

@@ -13,7 +13,14 @@ from runner.document import quoted
 from runner.document.schema import DECIMAL, DURATION, SECONDS, WHOLE, Line, Strict, choice, parsed
 from runner.policy import AUTO, AnyRate, Batch, Rate, parse_rate
 
-_NUMBER_SCHEMA = {"type": ["string", "integer"]}
+_PROTECTED_SCHEMA = {
+    "anyOf": [
+        {"type": "string", "pattern": r"^\+[1-9]([0-9]{6,14}|[0-9]{0,13}\*)$"},
+        {"type": "integer", "minimum": 1_000_000},
+    ],
+}
+_ADDRESS = r"^https?://[^\s\\@]+$"
+_SAFE_ADDRESS = r"^(https://|http://(localhost|127\.|\[::1\]))[^\s\\@]*$"
 _RATE_SCHEMA = {"type": "string", "pattern": r"^[0-9.]+\s*/\s*(s|sec|second|m|min|minute|h|hour)$"}
 _ANY_RATE_SCHEMA = {"anyOf": [{"const": AUTO}, _RATE_SCHEMA]}
 _BATCH_SCHEMA = {
@@ -55,7 +62,7 @@ _Command = Annotated[tuple[str, ...], BeforeValidator(_command), WithJsonSchema(
 class GateFile(Strict):
     """Asked before each batch of a run whether all is well; has either `url` or `command`."""
 
-    url: Annotated[Line, AfterValidator(page_url)] | None = Field(
+    url: Annotated[Line, AfterValidator(page_url), Field(json_schema_extra={"pattern": _ADDRESS})] | None = Field(
         default=None, description="An address that answers 2xx to GET while all is well."
     )
     command: _Command | None = Field(
@@ -84,7 +91,7 @@ class GuardsFile(Strict):
     min_remaining: Annotated[int, Field(ge=0), WHOLE] | None = Field(
         default=None, description="Refuse when a target would keep fewer numbers than this."
     )
-    protect: tuple[Annotated[str, WithJsonSchema(_NUMBER_SCHEMA)], ...] | None = Field(
+    protect: tuple[Annotated[str, WithJsonSchema(_PROTECTED_SCHEMA)], ...] | None = Field(
         default=None, min_length=1, description="Numbers that are never detached, also with * at the end."
     )
     protect_from: Line | None = Field(
@@ -122,7 +129,7 @@ class AccountFile(Strict):
     provider: Annotated[Literal["unpod", "videosdk"], choice("unpod", "videosdk")] = Field(
         description="Whose account it is."
     )
-    base_url: Line | None = Field(
+    base_url: Annotated[Line, Field(json_schema_extra={"pattern": _SAFE_ADDRESS})] | None = Field(
         default=None, description="Where its API is; https, or http to localhost. The provider's own when unset."
     )
     token: Line | None = Field(default=None, description="${ENV}, file:/path, or (with a warning) the token itself.")
@@ -216,7 +223,7 @@ def _textfile(value: str) -> str:
     return value
 
 
-Service = Annotated[Line, AfterValidator(service_url)]
+Service = Annotated[Line, AfterValidator(service_url), Field(json_schema_extra={"pattern": _ADDRESS})]
 
 
 class MetricsFile(Strict):

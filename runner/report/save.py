@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
-from runner.durable import make_folder, replacing
+from runner.durable import is_special, make_folder, refusal, replacing
 from runner.errors import InputError
 from runner.report.fold import ReportError
 from runner.report.html import Html
@@ -48,7 +48,7 @@ def save(report: Report, path: Path, form: Format | None = None) -> None:
 
     Raises InputError for an ending that stands for no format, ReportUnwritable when the file cannot be written.
     """
-    _save(report, {path: _WRITERS[form or format_of(path)]})
+    _save(report, {path: _WRITERS[form or _format_of(path)]})
 
 
 def save_all(report: Report, folder: Path) -> None:
@@ -64,7 +64,14 @@ def save_all(report: Report, folder: Path) -> None:
     _save(report, {folder / name: make for name, make in names.items()})
 
 
-def format_of(path: Path) -> Format:
+def check_place(path: Path) -> None:
+    """Raise InputError when no report can be written to ``path``, as far as that can be told beforehand."""
+    _format_of(path)
+    if complaint := refusal(path):
+        raise InputError(f"--report: {complaint}")
+
+
+def _format_of(path: Path) -> Format:
     """Return the format that the ending of ``path`` stands for; InputError names the five otherwise."""
     form = _ENDINGS.get(path.suffix.lower())
     if form is None:
@@ -96,7 +103,7 @@ def _pour(report: Report, writers: list[Writer]) -> None:
 def _replacing(path: Path) -> Iterator[TextIO]:
     """Hand out a file that takes the place of ``path`` when all went well; a pipe or a device is written as it is."""
     try:
-        with _straight(path) if _is_special(path) else replacing(path.resolve()) as stream:
+        with _straight(path) if is_special(path) else replacing(path.resolve()) as stream:
             yield stream
     except OSError as error:
         raise _unwritable(path, error) from error
@@ -104,10 +111,6 @@ def _replacing(path: Path) -> Iterator[TextIO]:
 
 def _straight(path: Path) -> TextIO:
     return path.open("w", encoding="utf-8", newline="")
-
-
-def _is_special(path: Path) -> bool:
-    return path.exists() and not path.is_file()
 
 
 def _unwritable(path: Path, error: OSError) -> ReportUnwritable:

@@ -41,7 +41,8 @@ def verdict_sentence(report: Report) -> str:
     goal = report.goal
     match report.status:
         case "succeeded":
-            return f"Succeeded: {planned} planned, and none is left to do."
+            skipped = f"{totals['skipped']:,} skipped, and no other" if totals["skipped"] else "and none"
+            return f"Succeeded: {planned} planned, {skipped} is left to do."
         case "failed":
             return f"Failed: {_trouble(report)}, of {planned}."
         case "aborted":

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner.durable import replacing
+from runner.durable import refusal, replacing
 from runner.errors import InputError
 from runner.goal import goal_of
 from runner.history import SHIFT
@@ -38,10 +38,8 @@ class Look:
 
 def check_free(path: Path) -> None:
     """Raise InputError when a check cannot be saved at ``path``, or would replace what is no saved check."""
-    if path.is_dir():
-        raise InputError(f"--out: {path} is a folder; name a file")
-    if not path.resolve().parent.is_dir():
-        raise InputError(f"--out: {path} is in a folder that does not exist; make it, or name another file")
+    if complaint := refusal(path):
+        raise InputError(f"--out: {complaint}")
     if path.exists() and not is_saved_check(path):
         raise InputError(f"--out: {path} is there already and is no saved check; name another file")
 

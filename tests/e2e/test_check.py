@@ -64,6 +64,8 @@ def test_drift_is_told_with_its_place(bench):
     assert said.code == 3
     assert f"{TWO} is not attached to target sales but to other; correct the plan" in said.notes
     assert f"{THREE} is not attached to target gw_1 but to gw_2, gw_2-out; correct the plan" in said.notes
+    assert "test-plan: 1 of 3 numbers to detach" in said.err
+    assert "unpod-main/sales    1 to detach of 1 attached (100 %), 1 not settled\n" in said.err
 
 
 def test_drift_is_summed_up(bench):
@@ -110,6 +112,8 @@ def test_a_read_that_fails_is_no_evidence(bench):
     said = bench.check(plan)
     assert (said.code, said.totals()) == (3, {"pending": 2})
     assert "a failed read is no evidence" in said.notes
+    assert "test-plan: 0 of 2 numbers to detach" in said.err
+    assert "unpod-main/sales  0 to detach, 2 not settled\n" in said.err
 
 
 def test_a_read_that_fails_once_is_repeated(bench):
@@ -129,6 +133,23 @@ def test_sandbox_needs_no_config(bench):
     run = call("run", plan, "--sandbox", "--yes", "--json")
     assert (run.code, run.totals(), run.report["run"]["sandbox"]) == (0, {"detached": 13}, True)
     assert len(bench.record) == 0
+
+
+def test_the_environment_alone_is_a_config(bench, monkeypatch):
+    """Without a file, variables set guards and accounts all the same, for a rehearsal and offline."""
+    (bench.folder / "config.yaml").unlink()
+    plan = bench.plan(bridge("sales", [ONE, TWO]))
+    monkeypatch.setenv("TEARDOWN_GUARDS__MAX_NUMBERS", "1")
+    assert call("check", plan, "--sandbox").code == 3
+    monkeypatch.setenv("TEARDOWN_GUARDS__MAX_NUMBERS", "few")
+    for words in (("check", plan, "--sandbox"), ("validate", plan)):
+        said = call(*words)
+        assert (said.code, "TEARDOWN_GUARDS__MAX_NUMBERS: `max_numbers`: 'few' is not" in said.err) == (2, True)
+    monkeypatch.delenv("TEARDOWN_GUARDS__MAX_NUMBERS")
+    for key, value in {"PROVIDER": "unpod", "TOKEN": "${UNPOD_TOKEN}", "ORG_HANDLE": "acme"}.items():
+        monkeypatch.setenv(f"TEARDOWN_ACCOUNTS__UNPOD_MAIN__{key}", value)
+    said = call("validate", plan)
+    assert (said.code, "warning" in said.err) == (0, False)
 
 
 def test_sandbox_with_faults(bench):

@@ -79,8 +79,10 @@ def test_runs_are_offered_newest_first_with_plan_and_status(ran, offered):
 
 
 def test_only_runs_that_fit_the_command_are_offered(ran, bench, offered):
-    """A finished run can be neither steered nor resumed."""
+    """A finished run can be neither steered nor resumed, and a dry run not be rolled back."""
     assert offered("teardown pause ") == offered("teardown resume ") == {}
+    bench.check(bench.sales(1)[0])
+    assert list(offered("teardown rollback ")) == [run["id"] for run in ran]
     plan, listed = bench.sales(2)
     bench.faults.script(listed[0], ["http_500_before"] * 9)
     failed = bench.run(plan)

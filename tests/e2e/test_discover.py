@@ -146,7 +146,11 @@ def test_nothing_attached_makes_no_plan(bench):
         (["unpod-main", "--match", ""], 2, "--match: '' is no number"),
         (["unpod-main", "--target", " "], 2, "--target is blank"),
         (["unpod-main", "--overwrite"], 2, "--overwrite: goes with -o only"),
-        (["unpod-main", "-o", "nowhere/plan.yaml"], 2, "nowhere/plan.yaml: cannot write the plan there"),
+        (
+            ["unpod-main", "-o", "nowhere/plan.yaml"],
+            2,
+            "-o: nowhere/plan.yaml is in a folder that does not exist; make it",
+        ),
         (["unpod-main", "--target", "slaes"], 3, "there is no bridge slaes"),
     ],
 )
@@ -156,6 +160,14 @@ def test_wrong_usage(bench, arguments, code, sentence):
     said = call("discover", *arguments)
     assert (said.code, said.out) == (code, "")
     assert sentence in said.err
+
+
+def test_without_a_config_there_is_nothing_to_look_at(bench):
+    """The sentence says where an account would come from."""
+    (bench.folder / "config.yaml").unlink()
+    said = call("discover", "unpod-main")
+    assert (said.code, said.out) == (2, "")
+    assert "no account 'unpod-main' and no config with any; see config.example.yaml" in said.err
 
 
 def test_no_file_is_replaced_unasked(bench):

@@ -1,6 +1,7 @@
 """The global options: where config and state come from, how the log looks, and what is said at all."""
 
 import json
+import os
 
 import pytest
 from bench import call, environment
@@ -40,6 +41,48 @@ def test_blank_places_are_errors(bench, monkeypatch, option, variable):
     said = call("check", plan)
     assert (said.code, variable in said.err) == (2, True)
     assert list(bench.record) == []
+
+
+UNUSABLE = "x" * 300
+"""No file system takes such a name."""
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["status", "--state-dir", UNUSABLE], "cannot be read: File name too long; give another --state-dir"),
+        (["resume", "--state-dir", UNUSABLE], "cannot be read: File name too long; give another --state-dir"),
+        (["status", "--state-dir", __file__], "cannot be read: Not a directory; give another --state-dir"),
+        (["check", "plan", "--config", UNUSABLE], "--config: xxx"),
+        (["check", "plan", "--config", "~nobody-of-this-name/x"], "begins with an unknown home folder"),
+        (["check", "plan", "--report", f"{UNUSABLE}.md"], "cannot be reached (File name too long); name another file"),
+        (["check", "plan", "--out", UNUSABLE], "cannot be reached (File name too long); name another file"),
+        (["discover", "unpod-main", "-o", UNUSABLE], "cannot be reached (File name too long); name another file"),
+        (["init", "--yes", "--provider", "unpod", "--folder", UNUSABLE], "(File name too long); give another --folder"),
+    ],
+    ids=lambda value: "-".join(value)[:40] if isinstance(value, list) else "",
+)
+def test_a_place_that_cannot_be_is_no_bug(bench, words, sentence):
+    """What the system says of a path becomes one sentence with the mend, before anything is asked of a provider."""
+    plan, _ = bench.sales(1)
+    said = call(*(plan if word == "plan" else word for word in words))
+    assert (said.code, said.out, said.err.count("\n")) == (2, "", 1)
+    assert sentence in said.err
+    assert list(bench.record) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to the superuser")
+def test_a_folder_that_is_closed_to_the_user_is_no_bug(bench, monkeypatch):
+    """One that is named is refused in a sentence; one where a config is only looked for has none."""
+    plan, _ = bench.sales(1)
+    closed = bench.folder / "closed"
+    closed.mkdir(mode=0o000)
+    for words in (("status", "--state-dir", closed / "x"), ("discover", "unpod-main", "--config", closed / "x")):
+        said = call(*words)
+        assert (said.code, "Permission denied" in said.err) == (2, True)
+    (bench.folder / "config.yaml").unlink()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(closed))
+    assert call("check", plan, "--sandbox").code == 0
 
 
 def test_state_is_found_in_order(bench, monkeypatch, tmp_path_factory):

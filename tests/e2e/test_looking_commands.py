@@ -80,6 +80,12 @@ def test_a_file_without_numbers(bench, name, text):
     assert list(bench.record) == []
 
 
+def test_validate_counts_as_one_speaks(bench):
+    """One of a thing is not several."""
+    said = call("validate", bench.plan(bridge("sales", [ONE])))
+    assert said.out.endswith(" is valid: 1 number, 1 target\n")
+
+
 def test_validate_without_any_config(bench):
     """It works offline and without a config: an account that nobody knows is a warning only."""
     (bench.folder / "config.yaml").unlink()

@@ -74,13 +74,24 @@ def test_every_report_again_is_the_one_that_the_run_wrote(bench):
 
 
 def test_a_report_that_cannot_be_written(bench):
-    """An ending that says nothing is refused before anything is sent; a folder that is missing changes no outcome."""
+    """What can be told beforehand is refused with nothing sent; a folder that goes away changes no outcome."""
     plan, _ = bench.sales(1)
-    refused = call("run", plan, "--yes", "--report", "out.doc")
-    assert (refused.code, list(bench.record)) == (2, [])
-    said = bench.run(plan, "--report", "nowhere/out.csv", "--report", "out.csv")
+    away = bench.folder / "away"
+    away.mkdir()
+    for path, words in (
+        ("out.doc", "'out.doc' does not say what to write"),
+        ("nowhere/out.csv", "--report: nowhere/out.csv is in a folder that does not exist; make it"),
+        (f"{plan}/out.csv", "out.csv is in a folder that does not exist"),
+        ("folder.md", "--report: folder.md is a folder; name a file"),
+    ):
+        (bench.folder / "folder.md").mkdir(exist_ok=True)
+        refused = call("run", plan, "--yes", "--report", path)
+        assert (refused.code, list(bench.record)) == (2, [])
+        assert words in refused.err
+    bench.at_detach(1, away.rmdir)
+    said = bench.run(plan, "--report", "away/out.csv", "--report", "out.csv")
     assert (said.code, said.totals()) == (0, {"detached": 1})
-    assert "error: nowhere/out.csv: cannot write the report there" in said.err
+    assert "error: away/out.csv: cannot write the report there" in said.err
     assert f"`teardown report {said.report['run']['id']} -o FILE` writes it again" in said.err
     assert (bench.folder / "out.csv").exists()
 

@@ -325,7 +325,7 @@ def test_a_look_that_fails_is_no_reason_not_to_put_back(bench):
     said = bench.rollback(first)
     assert (said.code, said.totals()) == (3, {"pending": 4})
     assert "the pre-check failed, and a failed read is no evidence" in said.notes
-    assert "unpod-main/sales  0 to put back, 4 not looked at" in said.err
+    assert "unpod-main/sales  0 to put back, 4 not settled" in said.err
 
 
 def test_guards_of_the_run_hold_in_its_rollback(bench):
