@@ -43,6 +43,8 @@ class Findings:
     """How many numbers that nothing was sent for are not as the plan says, by what they are instead."""
     calls: str | None = None
     """How many of them are in a call, in words; null where nobody asked."""
+    adrift: Counter[str | None] = field(default_factory=Counter)
+    """In a move: how many numbers an earlier process left attached to nothing, by the target that it took them off."""
 
 
 async def expand(reader: Reader, journal: Journal, targets: Iterable[Target], *, everywhere: bool) -> None:

@@ -291,7 +291,8 @@ class Run:
         """Send batch after batch; False when the gate stopped the run, or the saved check is used up."""
         self.narrator.sending(seen)
         self.failures, self.finished = await journal.call(self.ledger.history.score, self.run_id)
-        after, ends = 0, await journal.call(self._batches, seen.to_send)
+        ahead = seen.to_send - await self._give_places(journal)
+        after, ends = 0, [] if self._all_stopped() else await journal.call(self._batches, ahead)
         gate = Gatekeeper(self.rules.guards.gate, self.lanes.values(), self.log, self._trip)
         for batch, upto in enumerate(ends, 1):
             if not (await gate.opens() and await self._uses_check(journal)):
@@ -305,6 +306,22 @@ class Run:
         if not ends:  # an earlier process may have left something unverified
             await self._verify(journal)
         return True
+
+    async def _give_places(self, journal: Journal) -> int:
+        """Attach what an earlier process of a move left attached to nothing; return how many numbers that were.
+
+        No gate and no guard is asked before: these numbers have left, and wait for a place.
+        """
+        if not isinstance(self.stages, Moving) or not self.stages.adrift:
+            return 0
+        self.progress.phase("attaching what has no place")
+        await self._each_lane(partial(self._place, self.stages))
+        await self._verify(journal)
+        return len(self.stages.adrift)
+
+    async def _place(self, moving: Moving, lane: Lane) -> None:
+        if not lane.stopped:
+            await moving.place(lane, self.targets[lane.account], partial(self._count, lane))
 
     async def _uses_check(self, journal: Journal) -> bool:
         """Use a saved check up, as something is about to be sent; False when another run has done so meanwhile."""
@@ -328,7 +345,7 @@ class Run:
             await self.stages.execute(lane, self.targets[lane.account], (after, upto), settled)
 
     async def _verify(self, journal: Journal) -> None:
-        if not self.options.verify or self.options.dry_run:
+        if not self.options.verify:
             return
         self.progress.phase("verifying")
         await self._each_lane(lambda lane: self._verify_lane(lane, journal))
@@ -382,6 +399,20 @@ class Run:
         *,
         gap_ms: float | None = None,
     ) -> None:
+        """Count what became of an item, and stop where a guard says so."""
+        self._count(lane, item, outcome, attempts, answer, gap_ms=gap_ms)
+        self._mind_guards()
+
+    def _count(
+        self,
+        lane: Lane,
+        item: Item,
+        outcome: Outcome,
+        attempts: int,
+        answer: Attempt | None,
+        *,
+        gap_ms: float | None = None,
+    ) -> None:
         """Count what became of an item."""
         if isinstance(outcome, Pending):
             return
@@ -393,7 +424,6 @@ class Run:
             return
         self.finished += 1
         self.failures += outcome.state in TROUBLED
-        self._mind_guards()
 
     def _mind_guards(self) -> None:
         """Stop everything, once, when so many items have failed that a guard says so."""
