@@ -292,6 +292,8 @@ class Run:
         self.narrator.sending(seen)
         self.failures, self.finished = await journal.call(self.ledger.history.score, self.run_id)
         ahead = seen.to_send - await self._give_places(journal)
+        if ahead:
+            self._mind_guards()
         after, ends = 0, [] if self._all_stopped() else await journal.call(self._batches, ahead)
         gate = Gatekeeper(self.rules.guards.gate, self.lanes.values(), self.log, self._trip)
         for batch, upto in enumerate(ends, 1):

@@ -119,6 +119,23 @@ def test_stop_after_failures(bench):
     assert not any(bench.world.detach_requests(number) for number in listed[3:])
 
 
+def test_failures_hold_a_resume_back(bench):
+    """While the failures so far reach the guard a resume sends nothing; with --retry-failed they count no more."""
+    plan, listed = bench.sales(6, stop_after_failures=2)
+    bench.configure(accounts={"unpod-main": {"concurrency": 1}})
+    for number in listed[:2]:
+        bench.faults.script(number, ["business_206"] * 2)
+    first = bench.process("run", plan, "--yes")
+    assert first.code == 5
+    assert f"Next:   teardown resume {bench.newest()} --retry-failed\n" in first.err
+    sent = len(bench.detaches())
+    said = bench.resume()
+    assert (said.code, said.totals()) == (5, {"failed": 2, "pending": 4})
+    assert "2 items have failed, and guards.stop_after_failures is 2" in said.notes
+    assert len(bench.detaches()) == sent
+    assert bench.resume("--retry-failed").totals() == {"detached": 6}
+
+
 def test_stop_after_failure_ratio(bench):
     """The ratio counts from 20 finished items on, not before."""
     bench.configure(accounts={"unpod-main": {"concurrency": 1}})
