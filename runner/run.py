@@ -301,7 +301,7 @@ class Run:
                 return False
             self.progress.phase(self.stages.goal.doing if len(ends) == 1 else f"batch {batch} of {len(ends)}")
             await self._each_lane(partial(self._execute, after, upto))
-            await self._verify(journal)
+            await self._verify(journal, between=batch < len(ends))
             after = upto
             if self._all_stopped():
                 return True
@@ -346,8 +346,9 @@ class Run:
             settled = partial(self._settled, lane)
             await self.stages.execute(lane, self.targets[lane.account], (after, upto), settled)
 
-    async def _verify(self, journal: Journal) -> None:
-        if not self.options.verify:
+    async def _verify(self, journal: Journal, *, between: bool = False) -> None:
+        """Look again, unless told not to; ``between`` two batches that is a guard, which no option lifts."""
+        if not (self.options.verify or between):
             return
         self.progress.phase("verifying")
         await self._each_lane(lambda lane: self._verify_lane(lane, journal))

@@ -96,6 +96,15 @@ def test_batches_are_verified_one_by_one(bench):
     assert kinds == "rDrDDrDDrDDr"
 
 
+def test_batches_are_verified_whatever_an_option_says(bench):
+    """--no-verify leaves out the look after the last batch, and none between two: that is the guard."""
+    plan, listed = bench.sales(4, batches=[1, 2])
+    said = bench.run(plan, "--no-verify")
+    assert (said.code, said.totals()) == (0, {"detached": 4})
+    assert "".join("D" if entry.kind == "detach" else "r" for entry in bench.record) == "rDrDDrD"
+    assert [said.rows[number]["verified"] for number in listed] == [True, True, True, False]
+
+
 def test_a_batch_that_lied_stops_the_ramp(bench):
     """The look after the first batch finds a number still attached: the guard trips before the second batch."""
     plan, listed = bench.sales(5, batches=[1, "100%"], stop_after_failures=1)
