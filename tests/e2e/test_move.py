@@ -467,6 +467,18 @@ def test_a_success_that_was_none_is_found_out(bench, move):
 
 
 @MOVES
+def test_a_refused_number_goes_back_whatever_a_late_read_shows(bench, move):
+    """A look that still shows it where it was, as reads lag behind, is no reason to leave it without a place."""
+    plan, (number,) = move(bench, 1)
+    bench.world.habits.lag = 1000.0
+    bench.faults.script(number, ["ok", "http_409" if move is trunking else "business_206"])
+    said = bench.run(plan)
+    assert (said.code, said.outcomes()) == (4, {number: "failed"})
+    assert said.rows[number]["error"]["code"] == "put_back"
+    assert len(bench.world.attach_requests(number)) == 2
+
+
+@MOVES
 def test_reads_that_lag_behind(bench, move):
     """A look that still shows the number here, or not yet there, is waited for before it is believed."""
     bench.world.habits.lag = 0.05
