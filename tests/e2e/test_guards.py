@@ -38,9 +38,10 @@ def test_starts_at_the_limit(bench, guards):
     assert bench.run(plan).totals() == {"detached": 4}
 
 
-def test_guards_count_what_would_be_detached(bench):
-    """Numbers that are gone already or protected do not count against max_numbers."""
-    plan, listed = bench.sales(4, max_numbers=2, protect=["+14155550101"])
+@pytest.mark.parametrize("guards", [{"max_numbers": 2}, {"max_percent": 67}, {"min_remaining": 1}])
+def test_guards_count_what_would_be_detached(bench, guards):
+    """Numbers that are gone already or protected do not count."""
+    plan, listed = bench.sales(4, **guards, protect=["+14155550101"])
     bench.world.detach("unpod", "sales", listed[3])
     assert bench.run(plan).totals() == {"detached": 2, "already_detached": 1, "skipped": 1}
 
@@ -126,6 +127,19 @@ def test_stop_after_failures(bench):
     assert "2 items have failed, and guards.stop_after_failures is 2" in said.notes
     assert {"guard.tripped", "lane.stopped"} <= {event["event"] for event in bench.log(said)}
     assert not any(bench.world.detach_requests(number) for number in listed[3:])
+
+
+def test_what_a_verification_corrects_is_no_failure(bench):
+    """An unknown one that turns out to be gone counts no more: one failure later two are not reached."""
+    bench.configure(accounts={"unpod-main": {"concurrency": 1}})
+    plan, listed = bench.sales(4, batches=[1, "100%"], stop_after_failures=2)
+    bench.faults.script(listed[0], ["lost_after"])
+    bench.at_detach(1, lambda: bench.faults.script_reads("/api/v2/platform/telephony/", ["read_garbage"] * 3))
+    bench.faults.script(listed[1], ["business_206"] * 2)
+    said = bench.run(plan)
+    assert (said.code, said.totals()) == (4, {"failed": 1, "detached": 3})
+    unknown = [event for event in bench.log(said) if event.get("outcome") == "unknown"]
+    assert [event["number"] for event in unknown] == [listed[0]]
 
 
 def test_failures_hold_a_resume_back(bench):
