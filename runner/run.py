@@ -291,7 +291,7 @@ class Run:
         """Send batch after batch; False when the gate stopped the run, or the saved check is used up."""
         self.narrator.sending(seen)
         self.failures, self.finished = await journal.call(self.ledger.history.score, self.run_id)
-        ahead = seen.to_send - await self._give_places(journal)
+        ahead = await self._give_places(journal, seen.to_send)
         if ahead:
             self._mind_guards()
         after, ends = 0, [] if self._all_stopped() else await journal.call(self._batches, ahead)
@@ -309,17 +309,17 @@ class Run:
             await self._verify(journal)
         return True
 
-    async def _give_places(self, journal: Journal) -> int:
-        """Attach what an earlier process of a move left attached to nothing; return how many numbers that were.
+    async def _give_places(self, journal: Journal, to_send: int) -> int:
+        """Attach what an earlier process of a move left attached to nothing; return how many are to be sent after that.
 
         No gate and no guard is asked before: these numbers have left, and wait for a place.
         """
         if not isinstance(self.stages, Moving) or not self.stages.adrift:
-            return 0
+            return to_send
         self.progress.phase("attaching what has no place")
         await self._each_lane(partial(self._place, self.stages))
         await self._verify(journal)
-        return len(self.stages.adrift)
+        return sum(tab.count for tab in await journal.call(self.ledger.history.tabs, self.run_id) if tab.seen)
 
     async def _place(self, moving: Moving, lane: Lane) -> None:
         if not lane.stopped:
