@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from runner.decide import Finish, Halt, Looked, Send, Sent, decide, wind_up
-from runner.errors import RequestError
+from runner.errors import Refused, RequestError
 from runner.execute import stop_for
 from runner.model import Attached, Detached, Failed, Fault, Gone, Unknown
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from runner.providers.removing import Remover, Thing
     from runner.records import KeptReason
 
+_NOT_FOUND = 404
 _THERE = Looked(Attached({}))
 _GONE = Looked(Gone())
 _STILL_THERE = Fault("still_there", "the provider confirmed that it was deleted, but a look shows it")
@@ -69,6 +70,8 @@ class Deletion:
 
     def _next(self, case: Case, evidence: Evidence) -> tuple[Case, Step]:
         lane = self.lane
+        if isinstance(evidence, Sent) and _may_have_worked(evidence.error):
+            case = replace(case, lost=True)
         away = lane.channel.away and not lane.stopped
         case, step = decide(case, evidence, lane.policy, roll=lane.roll(), away=away)
         lane.mind_silence()
@@ -108,3 +111,8 @@ class Deletion:
             await lane.wait(lane.policy.backoff(looks, (1 + lane.roll()) / 2), "a deleted target still shows")
             looks += 1
         return Detached("response")
+
+
+def _may_have_worked(error: RequestError | None) -> bool:
+    """Whether a refusal leaves open who deleted what a look has just shown: only a 404 does not."""
+    return isinstance(error, Refused) and error.status != _NOT_FOUND

@@ -174,7 +174,7 @@ class Departure(Precheck):
             case Gone() if standing.state is State.PLANNED:
                 self._drifted(standing, sight.seen)
             case Gone():
-                await self._is_free(standing)
+                await self._is_free(standing, sight.target)
             case _:
                 self._away(standing, sight)
 
@@ -189,13 +189,14 @@ class Departure(Precheck):
             self.findings.warnings.append(f"{what}, so it is not moved")
             self._settle(standing, Skipped("not_attached"))
 
-    async def _is_free(self, standing: Standing) -> None:
+    async def _is_free(self, standing: Standing, target: str | None) -> None:
         """Note a number that an earlier process has taken off: it needs a place, and until then it has none."""
         before = await self._known(standing) or {}
         if standing.state is not State.STRANDED:
             self._adrift.append(Settled(standing.id, Stranded(ADRIFT), self._clock()))
         self._sightings.append((standing.id, before))
         self._free.add(standing.id)
+        self.findings.adrift[target] += 1
 
     def _missing(self, target: str | None, *, may_miss: bool) -> None:
         """Forbid the run when a target does not exist; what an earlier process has taken off it goes on."""

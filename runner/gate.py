@@ -30,7 +30,10 @@ def check(gate: Gate | None, environ: Mapping[str, str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Gatekeeper:
-    """Asks ``gate``, if there is one, and lets the next batch through when all is well; ``trip`` stops the run."""
+    """Asks ``gate``, if there is one, and lets the next batch through when all is well; ``trip`` stops the run.
+
+    When every lane has stopped, nothing leaves whatever the answer is: it is not waited for.
+    """
 
     gate: Gate | None
     lanes: Collection[Lane]
@@ -39,17 +42,36 @@ class Gatekeeper:
 
     async def opens(self) -> bool:
         """Whether the next batch may begin, now or after a pause; False when the gate has stopped the run."""
-        if self.gate is None or not (why := await _ask(self.gate)):
+        if self.gate is None or not (why := await self._answer(self.gate)):
             return True
         if self.gate.on_fail == "stop":
             self.trip(why)
             return False
         self.log.warning("gate.closed", error=why)
-        while why and not all(lane.stopped for lane in self.lanes):
-            await asyncio.gather(*(lane.wait(self.gate.every, f"paused, {why}") for lane in self.lanes))
-            why = await _ask(self.gate)
-        self.log.warning("gate.opened")
+        while why and not self._over:
+            await self._wait(self.gate.every, f"paused, {why}")
+            why = await self._answer(self.gate)
+        if not self._over:
+            self.log.warning("gate.opened")
         return True
+
+    @property
+    def _over(self) -> bool:
+        return all(lane.stopped for lane in self.lanes)
+
+    async def _wait(self, seconds: float, why: str | None = None) -> None:
+        """Wait for so long, or until every lane has stopped."""
+        await asyncio.gather(*(lane.wait(seconds, why) for lane in self.lanes))
+
+    async def _answer(self, gate: Gate) -> str | None:
+        tasks = asking, over = asyncio.ensure_future(_ask(gate)), asyncio.ensure_future(self._wait(gate.timeout))
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            return None if self._over else await asking
+        finally:
+            asking.cancel()
+            over.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _ask(gate: Gate) -> str | None:

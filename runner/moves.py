@@ -29,6 +29,7 @@ ADRIFT = Fault("stranded", "taken off what it hung on, and attached to nothing; 
 
 
 _PLACED = frozenset({"attached_elsewhere", "still_attached"})
+"""Faults of a number that a look saw attached to something."""
 
 
 class Leg(StrEnum):
@@ -61,7 +62,9 @@ def follow(leg: Leg, ended: Outcome, way: Way, refusal: Fault | None = None) -> 
     if leg is Leg.AWAY:
         return Leg.THERE if isinstance(ended, Detached | AlreadyDetached) else ended
     if isinstance(ended, Failed) and ended.fault.code in _PLACED:
-        return ended
+        # Reads may lag behind the detach that was confirmed; and where it is here, putting it back changes nothing.
+        returns = leg is Leg.THERE and way.back and ended.fault.code == "still_attached"
+        return Leg.BACK if returns else ended
     return _there(ended, way) if leg is Leg.THERE else _back(ended, way, refusal)
 
 

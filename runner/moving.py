@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from runner.precheck import Findings
     from runner.providers import Reader, Reads
 
+_ALL = (0, 1 << 62)
+
 
 @dataclass(frozen=True, slots=True)
 class Moving:
@@ -45,7 +47,7 @@ class Moving:
     secrets: Mapping[str, str]
     dry_run: bool
     goal = MOVE
-    _free: set[int] = field(default_factory=set)
+    adrift: set[int] = field(default_factory=set)
     """Items that are attached to nothing, as an earlier process has taken them off."""
 
     async def expand(self, lane: Lane, reads: Reads, targets: Sequence[Target]) -> None:
@@ -65,25 +67,38 @@ class Moving:
             snapshots=Snapshots(lane.spec, reads, lane.channel.tally, self.said),
             census=self.rules.guards.needs_census or lane.spec.counts or None,
             routes=self._routes(lane, targets),
-            free=self._free,
+            free=self.adrift,
         )
         await departure.look(targets, states, everywhere=lane.spec.everywhere)
         await self._sparing(lane, targets).foresee(reads, findings, dry_run=self.dry_run)
 
+    async def place(self, lane: Lane, targets: Sequence[Target], finished: Finished) -> None:
+        """Attach what an earlier process left attached to nothing; all else waits."""
+        ledger = self.journal.ledger
+        ahead = await self.journal.call(ledger.history.to_send, [target.no for target in targets], *_ALL)
+        others = [item for item, _ in ahead if item not in self.adrift]
+        if len(others) < len(ahead):
+            await self.journal.call(ledger.hold, others)
+            await self._relocate(lane, targets, _ALL, finished)
+            await self.journal.call(ledger.release_held, others)
+
     async def execute(self, lane: Lane, targets: Sequence[Target], ids: tuple[int, int], finished: Finished) -> None:
         """Move the items with ids above the first and up to the second of ``ids``."""
-        routes = self._routes(lane, targets)
-        relocation = Relocation(lane, routes, self.journal, self.log, self.clock, finished, self._free)
 
         async def send(some: tuple[int, int]) -> None:
-            places = {each.no: each.target for each in targets}
-            await relocation.run(Feed(self.journal, lane, places, *some, departs=self.clock))
+            await self._relocate(lane, targets, some, finished)
 
         sparing = replace(self._sparing(lane, targets), finished=finished)
         await (sparing.send(ids, send) if sparing.wanted else send(ids))
 
+    async def _relocate(self, lane: Lane, targets: Sequence[Target], ids: tuple[int, int], finished: Finished) -> None:
+        routes = self._routes(lane, targets)
+        relocation = Relocation(lane, routes, self.journal, self.log, self.clock, finished, self.adrift)
+        places = {each.no: each.target for each in targets}
+        await relocation.run(Feed(self.journal, lane, places, *ids, departs=self.clock))
+
     def _sparing(self, lane: Lane, targets: Sequence[Target]) -> Sparing:
-        return Sparing(lane, self.journal, self.rules.guards, targets, self.clock, MOVE, self._free)
+        return Sparing(lane, self.journal, self.rules.guards, targets, self.clock, MOVE, self.adrift)
 
     async def reader(self, lane: Lane, reads: Reads, targets: Sequence[Target]) -> Reader:
         """Return what verification looks with."""

@@ -19,6 +19,8 @@ _RATE = re.compile(r"(\d+(?:\.\d+)?)\s*/\s*(s|sec|second|m|min|minute|h|hour)")
 _PER = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _BATCH = re.compile(r"([1-9]\d*)(%?)")
 _RATIO_FROM = 20
+FAILURE_GUARD = "guards.stop_after_failure"
+"""How the names of the guards begin that count failures, in what they say."""
 _REJECTIONS = 2
 
 
@@ -187,9 +189,9 @@ class Guards:
         """Why the run must stop after ``failures`` of ``finished`` items, both over the whole run; None to go on."""
         limit, ratio = self.stop_after_failures, self.stop_after_failure_ratio
         if limit is not None and failures >= limit:
-            return f"{failures} items have failed, and guards.stop_after_failures is {limit}"
+            return f"{failures} items have failed, and {FAILURE_GUARD}s is {limit}"
         if ratio is not None and finished >= _RATIO_FROM and failures / finished >= ratio:
-            return f"{failures} of {finished} items have failed, and guards.stop_after_failure_ratio is {ratio}"
+            return f"{failures} of {finished} items have failed, and {FAILURE_GUARD}_ratio is {ratio}"
         return None
 
     def ramp(self, total: int) -> list[int]:

@@ -46,6 +46,8 @@ class Findings:
     """In a rollback: how many numbers of each target cannot be put back as things stand."""
     calls: str | None = None
     """How many of them are in a call, in words; null where nobody asked."""
+    adrift: Counter[str | None] = field(default_factory=Counter)
+    """In a move: how many numbers an earlier process left attached to nothing, by the target that it took them off."""
 
 
 async def expand(reader: Reader, journal: Journal, targets: Iterable[Target], *, everywhere: bool) -> None:

@@ -50,6 +50,13 @@ class TargetPreview:
     in_call: int = 0
     unsettled: int = 0
     """How many are elsewhere, at a target that is not found, or could not be looked at: each forbids the run."""
+    adrift: int = 0
+    """In a move: how many of those to send an earlier process left attached to nothing."""
+
+    @property
+    def leaving(self) -> int:
+        """How many numbers the target loses."""
+        return self.to_send - self.adrift
 
     @property
     def place(self) -> str:
@@ -65,10 +72,11 @@ class TargetPreview:
     def words(self) -> str:
         """Return what would happen to its numbers, without how many that are: ``to detach of 116 attached (99 %)``."""
         share = f" of {self.attached} attached" if self.attached is not None else ""
-        if self.attached and self.to_send:
-            share += f" ({_percent(self.to_send, self.attached)} %)"
+        if self.attached and self.leaving:
+            share += f" ({_percent(self.leaving, self.attached)} %)"
         to = f" to {', '.join(self.moved_to)}" if self.moved_to else ""
         others = {
+            "of them without a place": self.adrift,
             str(self.goal.already).replace("_", " "): self.already,
             "protected": self.protected,
             "attached elsewhere" if not self.moved_to else "not here": self.elsewhere,
@@ -198,7 +206,9 @@ def foresee(
     """
     every = [each for group in lanes.values() for each in group]
     lacking = {(name, target): count for name, found in findings.items() for target, count in found.lacking.items()}
-    targets = preview_targets(every, tabs, census(findings), goal, moves_to=moves_to, lacking=lacking)
+    targets = preview_targets(
+        every, tabs, census(findings), goal, moves_to=moves_to, lacking=lacking, without_place=adrift(findings)
+    )
     counts = {lane: sum(each.to_send for each in targets if each.account == lane.account) for lane in lanes}
     ahead = tuple(
         preview_lane(lane, count, findings[lane.account], goal, verify=verify, now=now)
@@ -220,6 +230,11 @@ def census(findings: Mapping[str, Findings]) -> dict[tuple[str, str | None], int
     return {(name, target): count for name, found in findings.items() for target, count in found.census.items()}
 
 
+def adrift(findings: Mapping[str, Findings]) -> dict[tuple[str, str | None], int]:
+    """Return how many numbers an earlier process left attached to nothing, by account and target."""
+    return {(name, target): count for name, found in findings.items() for target, count in found.adrift.items()}
+
+
 def preview_targets(
     targets: Iterable[Target],
     tabs: Iterable[Tab],
@@ -228,6 +243,7 @@ def preview_targets(
     *,
     moves_to: Mapping[int, str] = _NOWHERE,
     lacking: Mapping[tuple[str, str | None], int] = _NONE,
+    without_place: Mapping[tuple[str, str | None], int] = _NONE,
 ) -> tuple[TargetPreview, ...]:
     """Return one preview per account and target, groups of the same target added up, in plan order."""
     places = {target.no: (target.account, target.target) for target in targets}
@@ -253,6 +269,7 @@ def preview_targets(
             moved_to=tuple(destinations[place]),
             lacking=lacking.get(place, 0),
             unsettled=counts[State.PLANNED] - lacking.get(place, 0),
+            adrift=without_place.get(place, 0),
         )
         for place, counts in sums.items()
     )
@@ -273,13 +290,13 @@ def preview_lane(lane: Lane, to_send: int, found: Findings, goal: Goal, *, verif
 def guarded(guards: Guards, targets: Iterable[TargetPreview], goal: Goal) -> list[str]:
     """Return why the guards forbid a run that would do what ``targets`` say."""
     targets = list(targets)
-    total = sum(target.to_send for target in targets)
+    total = sum(target.leaving for target in targets)
     refusals = []
     if total > guards.max_numbers:
         refusals.append(f"{total} numbers would be {goal.participle}, and guards.max_numbers is {guards.max_numbers}")
     for target in targets:
         if guards.needs_census and target.attached is not None:
-            refusals += filter(None, [guards.refuse(target.place, target.to_send, target.attached)])
+            refusals += filter(None, [guards.refuse(target.place, target.leaving, target.attached)])
     return refusals
 
 

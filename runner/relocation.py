@@ -156,9 +156,13 @@ class Relocation:
 
     async def _seen_at(self, trip: _Trip, place: Before) -> Seen:
         """Look at a place; a number that is not there is searched for, as it may hang on something else."""
-        asked, number = self.routes.asked(place), trip.item.number
-        seen = self.routes.at(place, await trip.detacher.look(asked, number))
-        if isinstance(seen, Gone) and not self.lane.spec.everywhere:
+        asked, number, here = self.routes.asked(place), trip.item.number, trip.item.target
+        looked = await trip.detacher.look(asked, number)
+        seen = self.routes.at(place, looked)
+        if self.lane.spec.everywhere:
+            is_here = isinstance(seen, Elsewhere) and self.routes.at(trip.here, looked) is looked
+            return Still(trip.way.here) if is_here else seen
+        if isinstance(seen, Gone):
             async for sight in trip.detacher.trace({asked: [number]}):
                 seen = sight.seen
-        return Still(seen.where) if isinstance(seen, Elsewhere) and seen.where == trip.item.target else seen
+        return Still(seen.where) if isinstance(seen, Elsewhere) and seen.where == here else seen

@@ -295,20 +295,39 @@ class Run:
         """Send batch after batch; False when the gate stopped the run, or the saved check is used up."""
         self.narrator.sending(seen)
         self.failures, self.finished = await journal.call(self.ledger.history.score, self.run_id)
-        after, ends = 0, await journal.call(self._batches, seen.to_send)
+        ahead = await self._give_places(journal, seen.to_send)
+        if ahead:
+            self._mind_guards()
+        after, ends = 0, [] if self._all_stopped() else await journal.call(self._batches, ahead)
         gate = Gatekeeper(self.rules.guards.gate, self.lanes.values(), self.log, self._trip)
         for batch, upto in enumerate(ends, 1):
             if not (await gate.opens() and await self._uses_check(journal)):
                 return False
             self.progress.phase(self.stages.goal.doing if len(ends) == 1 else f"batch {batch} of {len(ends)}")
             await self._each_lane(partial(self._execute, after, upto))
-            await self._verify(journal)
+            await self._verify(journal, between=batch < len(ends))
             after = upto
             if self._all_stopped():
                 return True
         if not ends:  # an earlier process may have left something unverified
             await self._verify(journal)
         return True
+
+    async def _give_places(self, journal: Journal, to_send: int) -> int:
+        """Attach what an earlier process of a move left attached to nothing; return how many are to be sent after that.
+
+        No gate and no guard is asked before: these numbers have left, and wait for a place.
+        """
+        if not isinstance(self.stages, Moving) or not self.stages.adrift:
+            return to_send
+        self.progress.phase("attaching what has no place")
+        await self._each_lane(partial(self._place, self.stages))
+        await self._verify(journal)
+        return sum(tab.count for tab in await journal.call(self.ledger.history.tabs, self.run_id) if tab.seen)
+
+    async def _place(self, moving: Moving, lane: Lane) -> None:
+        if not lane.stopped:
+            await moving.place(lane, self.targets[lane.account], partial(self._count, lane))
 
     async def _uses_check(self, journal: Journal) -> bool:
         """Use a saved check up, as something is about to be sent; False when another run has done so meanwhile."""
@@ -331,8 +350,9 @@ class Run:
             settled = partial(self._settled, lane)
             await self.stages.execute(lane, self.targets[lane.account], (after, upto), settled)
 
-    async def _verify(self, journal: Journal) -> None:
-        if not self.options.verify or self.options.dry_run:
+    async def _verify(self, journal: Journal, *, between: bool = False) -> None:
+        """Look again, unless told not to; ``between`` two batches that is a guard, which no option lifts."""
+        if not (self.options.verify or between):
             return
         self.progress.phase("verifying")
         await self._each_lane(lambda lane: self._verify_lane(lane, journal))
@@ -386,6 +406,20 @@ class Run:
         *,
         gap_ms: float | None = None,
     ) -> None:
+        """Count what became of an item, and stop where a guard says so."""
+        self._count(lane, item, outcome, attempts, answer, gap_ms=gap_ms)
+        self._mind_guards()
+
+    def _count(
+        self,
+        lane: Lane,
+        item: Item,
+        outcome: Outcome,
+        attempts: int,
+        answer: Attempt | None,
+        *,
+        gap_ms: float | None = None,
+    ) -> None:
         """Count what became of an item."""
         if isinstance(outcome, Pending):
             return
@@ -397,7 +431,6 @@ class Run:
             return
         self.finished += 1
         self.failures += outcome.state in TROUBLED
-        self._mind_guards()
 
     def _mind_guards(self) -> None:
         """Stop everything, once, when so many items have failed that a guard says so."""

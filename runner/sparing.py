@@ -179,7 +179,8 @@ class Sparing:
         more = f" and {len(found) - _NAMED} more" if found[_NAMED:] else ""
         waits = f"waited for up to {self.guards.live_calls_wait:g} s"
         becomes = waits if self.wanted else f"{self.goal.participle} all the same"
-        findings.warnings.append(f"{_numbers(len(found))} in a call now ({named}{more}), and is {becomes}")
+        verb = "is" if len(found) == 1 else "are"
+        findings.warnings.append(f"{_numbers(len(found))} in a call now ({named}{more}), and {verb} {becomes}")
 
 
 def _numbers(count: int) -> str:

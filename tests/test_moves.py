@@ -176,12 +176,24 @@ def test_what_has_no_place_is_said_to_have_none(leg, ended, way, sentence):
     assert sentence in outcome.fault.message
 
 
-@pytest.mark.parametrize("code", ["attached_elsewhere", "still_attached"])
-@pytest.mark.parametrize("leg", [Leg.THERE, Leg.BACK])
-def test_a_number_that_has_a_place_is_left_there(leg, code):
-    """One that hangs on something else, or never left, is not attached anywhere."""
+@pytest.mark.parametrize(
+    ("leg", "code", "way"),
+    [
+        (Leg.THERE, "attached_elsewhere", BACK),
+        (Leg.BACK, "attached_elsewhere", BACK),
+        (Leg.BACK, "still_attached", BACK),
+        (Leg.THERE, "still_attached", NO_WAY_BACK),
+    ],
+)
+def test_a_number_that_has_a_place_is_left_there(leg, code, way):
+    """One that hangs on something else, or shows where it was and cannot be put back, is not attached anywhere."""
     ended = Failed(Fault(code, "it hangs on other"))
-    assert follow(leg, ended, BACK) is ended
+    assert follow(leg, ended, way) is ended
+
+
+def test_a_number_that_still_shows_where_it_was_is_put_back():
+    """A look may lag behind the detach that the provider confirmed; where it does not, putting back changes nothing."""
+    assert follow(Leg.THERE, Failed(Fault("still_attached", "it shows at sales")), BACK) is Leg.BACK
 
 
 def test_a_doubt_on_the_way_stays_one():

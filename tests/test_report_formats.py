@@ -93,7 +93,7 @@ def test_markdown_fits_a_ticket():
         "| unpod-main | unpod | 5 | 5 | 1 | 2 | 5.0 | 10.0 | 55.0 |",
         "| +14155550000 | unpod-main/sales-bridge | failed | the provider answered 500 | 3 |",
         "<details><summary>Pending (1)</summary>\n\n| number |",
-        f"```\nteardown resume {RUN.id}\n```",
+        f"```\nteardown resume {RUN.id} --retry-failed\n```",
     ):
         assert part in page
     assert page.index("Go on with") < page.index("## Failed and unknown (2)") < page.index("<details>")
@@ -303,7 +303,7 @@ def test_summary_shows_verdict_lanes_trouble_and_what_next():
     assert "  unpod-main  5 requests  1 retries  2 throttled  5 of 10/s" in lines
     failed = lines.index("  failed +14155550000 at unpod-main/sales-bridge")
     assert lines[failed + 1] == "    the provider answered 500"
-    assert lines[-1] == f"Next:   teardown resume {RUN.id}"
+    assert lines[-1] == f"Next:   teardown resume {RUN.id} --retry-failed"
 
 
 def test_summary_says_where_the_report_lies(tmp_path):
@@ -314,7 +314,7 @@ def test_summary_says_where_the_report_lies(tmp_path):
     assert lines[-3:] == [
         f"Page:   {tmp_path}/report.html",
         f"Report: teardown report {RUN.id} -o report.md --state-dir 'my state'  (or .html .csv .json .xml)",
-        f"Next:   teardown resume {RUN.id} --state-dir 'my state'",
+        f"Next:   teardown resume {RUN.id} --retry-failed --state-dir 'my state'",
     ]
 
 

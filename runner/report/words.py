@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from runner.policy import FAILURE_GUARD
 from runner.report.fold import TROUBLED
 
 if TYPE_CHECKING:
@@ -59,9 +60,10 @@ def next_command(report: Report) -> str | None:
     """Return the command that goes on from here; None where there is nothing to go on with."""
     if report.run["dry_run"] or report.run["sandbox"]:  # a rehearsal's sandbox is gone
         return None
-    if report.status in {"aborted", "interrupted"}:
-        return f"teardown resume {report.run['id']}"
-    return f"teardown resume {report.run['id']} --retry-failed" if report.status == "failed" else None
+    counted_out = any(FAILURE_GUARD in note for note in report.run["notes"])  # by failures that still count
+    if report.status == "failed" or (report.status == "aborted" and counted_out):
+        return f"teardown resume {report.run['id']} --retry-failed"
+    return f"teardown resume {report.run['id']}" if report.status in {"aborted", "interrupted"} else None
 
 
 def rollback_command(report: Report) -> str | None:

@@ -73,6 +73,25 @@ def test_pauses_until_it_is_well_again(bench):
     assert (events.count("gate.closed"), events.count("gate.opened")) == (1, 1)
 
 
+@pytest.mark.parametrize("on_fail", ["stop", "pause"])
+def test_whoever_stops_waits_for_no_answer(bench, on_fail):
+    """A signal while the gate is asked ends the run at once: nothing would be sent whatever the answer is."""
+    command = ["sh", "-c", "kill -TERM $PPID; exec sleep 600"]
+    plan, listed = bench.sales(2, gate={"command": command, "timeout": "10m", "on_fail": on_fail})
+    said = bench.process("run", plan, "--yes", "--json")
+    assert (said.code, said.outcomes()) == (143, dict.fromkeys(listed, "pending"))
+    assert said.report["run"]["notes"] == ["interrupted by signal 15"]
+
+
+def test_a_pause_that_is_ended_is_not_an_opened_gate(bench):
+    """Whoever stops a paused run finds in the log that the gate was closed, and not that it has opened."""
+    command = ["sh", "-c", "kill -TERM $PPID; exit 1"]
+    plan, _ = bench.sales(1, gate={"command": command, "on_fail": "pause", "every": "10m"})
+    said = bench.process("run", plan, "--yes", "--json")
+    assert said.code == 143
+    assert "gate.opened" not in [event["event"] for event in bench.log(said)]
+
+
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [

@@ -38,9 +38,10 @@ def test_starts_at_the_limit(bench, guards):
     assert bench.run(plan).totals() == {"detached": 4}
 
 
-def test_guards_count_what_would_be_detached(bench):
-    """Numbers that are gone already or protected do not count against max_numbers."""
-    plan, listed = bench.sales(4, max_numbers=2, protect=["+14155550101"])
+@pytest.mark.parametrize("guards", [{"max_numbers": 2}, {"max_percent": 67}, {"min_remaining": 1}])
+def test_guards_count_what_would_be_detached(bench, guards):
+    """Numbers that are gone already or protected do not count."""
+    plan, listed = bench.sales(4, **guards, protect=["+14155550101"])
     bench.world.detach("unpod", "sales", listed[3])
     assert bench.run(plan).totals() == {"detached": 2, "already_detached": 1, "skipped": 1}
 
@@ -96,6 +97,15 @@ def test_batches_are_verified_one_by_one(bench):
     assert kinds == "rDrDDrDDrDDr"
 
 
+def test_batches_are_verified_whatever_an_option_says(bench):
+    """--no-verify leaves out the look after the last batch, and none between two: that is the guard."""
+    plan, listed = bench.sales(4, batches=[1, 2])
+    said = bench.run(plan, "--no-verify")
+    assert (said.code, said.totals()) == (0, {"detached": 4})
+    assert "".join("D" if entry.kind == "detach" else "r" for entry in bench.record) == "rDrDDrD"
+    assert [said.rows[number]["verified"] for number in listed] == [True, True, True, False]
+
+
 def test_a_batch_that_lied_stops_the_ramp(bench):
     """The look after the first batch finds a number still attached: the guard trips before the second batch."""
     plan, listed = bench.sales(5, batches=[1, "100%"], stop_after_failures=1)
@@ -131,6 +141,36 @@ def test_why_a_run_stopped_stands_before_what_was_warned_of(bench):
     assert "guards.stop_after_failures is 1" in notes[0]
     assert [note for note in notes if "typing error" in note] == notes[-5:]
     assert "guards.stop_after_failures is 1" in said.err
+
+
+def test_what_a_verification_corrects_is_no_failure(bench):
+    """An unknown one that turns out to be gone counts no more: one failure later two are not reached."""
+    bench.configure(accounts={"unpod-main": {"concurrency": 1}})
+    plan, listed = bench.sales(4, batches=[1, "100%"], stop_after_failures=2)
+    bench.faults.script(listed[0], ["lost_after"])
+    bench.at_detach(1, lambda: bench.faults.script_reads("/api/v2/platform/telephony/", ["read_garbage"] * 3))
+    bench.faults.script(listed[1], ["business_206"] * 2)
+    said = bench.run(plan)
+    assert (said.code, said.totals()) == (4, {"failed": 1, "detached": 3})
+    unknown = [event for event in bench.log(said) if event.get("outcome") == "unknown"]
+    assert [event["number"] for event in unknown] == [listed[0]]
+
+
+def test_failures_hold_a_resume_back(bench):
+    """While the failures so far reach the guard a resume sends nothing; with --retry-failed they count no more."""
+    plan, listed = bench.sales(6, stop_after_failures=2)
+    bench.configure(accounts={"unpod-main": {"concurrency": 1}})
+    for number in listed[:2]:
+        bench.faults.script(number, ["business_206"] * 2)
+    first = bench.process("run", plan, "--yes")
+    assert first.code == 5
+    assert f"Next:   teardown resume {bench.newest()} --retry-failed\n" in first.err
+    sent = len(bench.detaches())
+    said = bench.resume()
+    assert (said.code, said.totals()) == (5, {"failed": 2, "pending": 4})
+    assert "2 items have failed, and guards.stop_after_failures is 2" in said.notes
+    assert len(bench.detaches()) == sent
+    assert bench.resume("--retry-failed").totals() == {"detached": 6}
 
 
 def test_stop_after_failure_ratio(bench):

@@ -30,7 +30,11 @@ def test_check_says_how_many_are_in_a_call(busy):
     assert (said.code, said.totals()) == (0, {"would_detach": 4})
     assert f"1 number is in a call now ({TWO}), and is detached all the same" in said.notes
     assert "videosdk-main  calls: 1 number is in one now" in said.err
-    busy.world.videosdk.end_calls(TWO)
+    busy.world.videosdk.begin_call(THREE)
+    said = busy.check(busy.planned())
+    assert f"2 numbers are in a call now ({TWO}, {THREE}), and are detached all the same" in said.notes
+    for number in (TWO, THREE):
+        busy.world.videosdk.end_calls(number)
     said = busy.check(busy.planned())
     assert "videosdk-main  calls: no number is in one now" in said.err
     assert "in a call" not in said.notes

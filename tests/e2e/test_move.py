@@ -381,6 +381,58 @@ def test_killed_in_the_middle(bench, move, fault, leg):
     assert (gap is None) == ((leg, fault) == (1, "hang_after"))
 
 
+@pytest.mark.parametrize("guards", [{"max_percent": 50}, {"min_remaining": 2}, {"max_numbers": 2}])
+def test_what_has_left_counts_for_no_guard(bench, guards):
+    """A resume judges by what leaves the target now, and not by what an earlier process has taken off it."""
+    listed = numbers(4)
+    bench.world.unpod.add_bridge("sales", listed)
+    bench.world.unpod.add_bridge("support")
+    plan = bench.plan(bridge("sales", listed[:2], reassign={"bridge": "support"}), guards=guards)
+    bench.configure(accounts={"unpod-main": {"concurrency": 1}})
+    bench.faults.script(listed[0], ["ok", "hang_before"])
+    killed(bench, plan, 1, "attach")
+    said = bench.process("resume", "--yes")
+    assert "2 to move to support of 3 attached (33.3 %), 1 of them without a place" in said.err
+    assert said.code == 0
+    assert call("report", bench.newest(), "--json").totals() == {"moved": 2}
+
+
+def test_what_has_no_place_waits_for_no_gate(bench):
+    """A resume attaches it first; the gate holds back what is still here."""
+    listed = numbers(3)
+    bench.world.unpod.add_bridge("sales", listed)
+    bench.world.unpod.add_bridge("support")
+    (bench.folder / "well").touch()
+    gate = {"command": ["test", "-e", str(bench.folder / "well")]}
+    plan = bench.plan(bridge("sales", listed, reassign={"bridge": "support"}), guards={"gate": gate})
+    bench.configure(accounts={"unpod-main": {"concurrency": 1}})
+    bench.faults.script(listed[1], ["ok", "hang_before"])
+    killed(bench, plan, 2, "attach")
+    (bench.folder / "well").unlink()
+    said = bench.resume()
+    assert (said.code, said.totals()) == (5, {"moved": 2, "pending": 1})
+    assert "guards.gate: test: exit status 1" in said.notes
+    assert said.rows[listed[1]]["gap_ms"] > 0
+
+
+def test_what_has_no_place_waits_for_no_failures(bench):
+    """Failures that reach a guard hold a resume back from beginning anything, but not from attaching what has left."""
+    listed = numbers(5)
+    bench.world.unpod.add_bridge("sales", listed)
+    bench.world.unpod.add_bridge("support")
+    guards = {"stop_after_failures": 2}
+    plan = bench.plan(bridge("sales", listed, reassign={"bridge": "support"}), guards=guards)
+    bench.configure(accounts={"unpod-main": {"concurrency": 2}})
+    bench.faults.script(listed[0], ["business_206"] * 2)
+    for number in listed[1:3]:
+        bench.faults.script(number, ["ok", "hang_before", "business_206", "business_206"])
+    killed(bench, plan, 2, "attach")
+    bench.configure(accounts={"unpod-main": {"concurrency": 1}})
+    said = bench.resume()
+    assert (said.code, said.totals()) == (5, {"failed": 3, "pending": 2})
+    assert [said.rows[number]["error"]["code"] for number in listed[1:3]] == ["put_back"] * 2
+
+
 def test_killed_on_the_way_back(bench):
     """A number that is without a place is attached, and a number that is back begins again."""
     plan, listed = moving(bench, 2)
@@ -412,6 +464,18 @@ def test_a_success_that_was_none_is_found_out(bench, move):
     said = bench.run(plan)
     assert (said.code, said.totals()) == (4, {"moved": len(listed) - 1, "stranded": 1})
     assert bench.resume().totals() == {"moved": len(listed)}
+
+
+@MOVES
+def test_a_refused_number_goes_back_whatever_a_late_read_shows(bench, move):
+    """A look that still shows it where it was, as reads lag behind, is no reason to leave it without a place."""
+    plan, (number,) = move(bench, 1)
+    bench.world.habits.lag = 1000.0
+    bench.faults.script(number, ["ok", "http_409" if move is trunking else "business_206"])
+    said = bench.run(plan)
+    assert (said.code, said.outcomes()) == (4, {number: "failed"})
+    assert said.rows[number]["error"]["code"] == "put_back"
+    assert len(bench.world.attach_requests(number)) == 2
 
 
 @MOVES
