@@ -13,7 +13,7 @@ from runner.decide import Case, Look, Looked, decide
 from runner.errors import Refused, RequestError, Throttled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
 
     from runner.channel import Channel
     from runner.decide import Send
@@ -131,6 +131,18 @@ class Lane:
         """Stop when nobody has answered for as long as the policy's patience lasts."""
         if self.channel.away and (silent := self.channel.silent_for) > self.policy.patience:
             self.stop(Stop("provider_away", f"the provider has not answered for {silent:.0f} s"))
+
+
+async def each_at_work(lanes: Iterable[Lane], work: Callable[[Lane], Coroutine[None, None, None]]) -> None:
+    """Do ``work`` for all lanes side by side, each counting how long it takes; return when all are through."""
+
+    async def counted(lane: Lane) -> None:
+        with lane.channel.at_work():
+            await work(lane)
+
+    async with asyncio.TaskGroup() as group:
+        for lane in lanes:
+            group.create_task(counted(lane))
 
 
 @dataclass(slots=True)

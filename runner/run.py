@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,34 +16,33 @@ from runner.cleaning import Cleaning
 from runner.clearing import Clearing
 from runner.detaching import Detaching
 from runner.errors import LedgerError, RecordingFailed, RequestError, StepRefused, first_of
-from runner.gate import Gatekeeper
-from runner.history import SHIFT, destination_name
+from runner.foreseeing import census, foresee
+from runner.history import destination_name
 from runner.journal import Journal
-from runner.lanes import PatientReads, Stop
+from runner.lanes import PatientReads, Stop, each_at_work
 from runner.ledgerfile import LedgerFile
-from runner.model import TROUBLED, UNFINISHED, Pending, Skipped
+from runner.model import TROUBLED, UNFINISHED
 from runner.moving import Moving
-from runner.narrating import Crossing, Narrator
+from runner.narrating import Narrator
 from runner.opening import open_lane
 from runner.precheck import Findings
-from runner.preview import Preview, census, foresee
 from runner.report import fold
 from runner.restoring import Restoring
-from runner.verify import Verification
+from runner.sending import Sending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
     from runner.begin import Options, Rules
     from runner.config import Account, Credentials
-    from runner.history import Standing, Target
+    from runner.history import Target
     from runner.lanes import Lane
     from runner.ledger import Ledger
     from runner.log import Log
-    from runner.model import Item, Outcome
     from runner.policy import RetryPolicy
+    from runner.preview import Preview
     from runner.progress import Progress
-    from runner.records import Attempt, Ending, RunRecord
+    from runner.records import Ending, RunRecord
     from runner.report import Report
     from runner.saved import Approval
 
@@ -84,10 +82,6 @@ class Run:
     """The values of what was given by reference for a rollback or a move."""
     moves_to: dict[int, str] = field(default_factory=dict)
     """What the numbers of each target are moved to, by the target's number; empty when they are detached."""
-    failures: int = 0
-    finished: int = 0
-    believed: set[int] = field(default_factory=set)
-    """Items whose still being attached was verified with all patience in this process."""
 
     narrator: Narrator = field(init=False)
     stages: Detaching | Restoring | Moving = field(init=False)
@@ -183,7 +177,8 @@ class Run:
                 if refused := await self._refused(seen):
                     self.notes.append(f"nothing was sent: {refused}")
                     return self._held_back()
-                if not (await self._send(journal, seen) and await self._clean_up(journal)):
+                self.narrator.sending(seen)
+                if not (await self._sending(journal).run(seen.to_send) and await self._clean_up(journal)):
                     return self._held_back()
         return self._ending("stopped" if any(lane.stopped for lane in self.lanes.values()) else "finished")
 
@@ -244,14 +239,14 @@ class Run:
 
     async def _precheck(self, journal: Journal) -> Preview:
         self.progress.phase("pre-check")
+        lanes = {lane: self.targets[name] for name, lane in self.lanes.items()}
         findings = {name: Findings() for name in self.lanes}
-        await self._each_lane(lambda lane: self._look(lane, findings[lane.account], expand_only=True))
+        await each_at_work(lanes, lambda lane: self._look(lane, findings[lane.account], expand_only=True))
         if self.approval:
             await journal.call(self.approval.leave_alone, self.ledger, self.run_id, self.clock())
         await journal.call(leave_alone, self.ledger, self.run_id, self.rules, self.clock())
-        await self._each_lane(lambda lane: self._look(lane, findings[lane.account], expand_only=False))
+        await each_at_work(lanes, lambda lane: self._look(lane, findings[lane.account], expand_only=False))
         tabs = await journal.call(self.ledger.history.tabs, self.run_id)
-        lanes = {lane: self.targets[name] for name, lane in self.lanes.items()}
         plan = self.ledger.history.run(self.run_id).plan_name
         seen = foresee(
             plan,
@@ -291,88 +286,33 @@ class Run:
             if not self.signal:
                 findings.blocks.append(f"the pre-check failed, and a failed read is no evidence: {error}")
 
-    async def _send(self, journal: Journal, seen: Preview) -> bool:
-        """Send batch after batch; False when the gate stopped the run, or the saved check is used up."""
-        self.narrator.sending(seen)
-        self.failures, self.finished = await journal.call(self.ledger.history.score, self.run_id)
-        ahead = await self._give_places(journal, seen.to_send)
-        if ahead:
-            self._mind_guards()
-        after, ends = 0, [] if self._all_stopped() else await journal.call(self._batches, ahead)
-        gate = Gatekeeper(self.rules.guards.gate, self.lanes.values(), self.log, self._trip)
-        for batch, upto in enumerate(ends, 1):
-            if not (await gate.opens() and await self._uses_check(journal)):
-                return False
-            self.progress.phase(self.stages.goal.doing if len(ends) == 1 else f"batch {batch} of {len(ends)}")
-            await self._each_lane(partial(self._execute, after, upto))
-            await self._verify(journal, between=batch < len(ends))
-            after = upto
-            if self._all_stopped():
-                return True
-        if not ends:  # an earlier process may have left something unverified
-            await self._verify(journal)
-        return True
+    def _sending(self, journal: Journal) -> Sending:
+        return Sending(
+            guards=self.rules.guards,
+            stages=self.stages,
+            lanes=self.lanes,
+            targets=self.targets,
+            moves_to=self.moves_to,
+            journal=journal,
+            narrator=self.narrator,
+            clock=self.clock,
+            verify=self.options.verify,
+            may_send=partial(self._uses_check, journal),
+            trip=self._trip,
+            incomplete=self._unverified,
+        )
 
-    async def _give_places(self, journal: Journal, to_send: int) -> int:
-        """Attach what an earlier process of a move left attached to nothing; return how many are to be sent after that.
-
-        No gate and no guard is asked before: these numbers have left, and wait for a place.
-        """
-        if not isinstance(self.stages, Moving) or not self.stages.adrift:
-            return to_send
-        self.progress.phase("attaching what has no place")
-        await self._each_lane(partial(self._place, self.stages))
-        await self._verify(journal)
-        return sum(tab.count for tab in await journal.call(self.ledger.history.tabs, self.run_id) if tab.seen)
-
-    async def _place(self, moving: Moving, lane: Lane) -> None:
-        if not lane.stopped:
-            await moving.place(lane, self.targets[lane.account], partial(self._count, lane))
+    def _unverified(self, account: str, why: str) -> None:
+        self.notes.append(why)
+        self.log.warning("verification.incomplete", account=account, error=why)
 
     async def _uses_check(self, journal: Journal) -> bool:
         """Use a saved check up, as something is about to be sent; False when another run has done so meanwhile."""
-        if self.approval is None or self._all_stopped():
+        if self.approval is None or all(lane.stopped for lane in self.lanes.values()):
             return True
         if used := await journal.call(self.approval.use, self.ledger, self.run_id):
             self.notes.append(f"nothing was sent: {used}")
         return used is None
-
-    def _all_stopped(self) -> bool:
-        return all(lane.stopped for lane in self.lanes.values())
-
-    def _batches(self, total: int) -> list[int]:
-        """Return the id of the last item of each batch."""
-        ends = itertools.accumulate(self.rules.guards.ramp(total))
-        return [self.ledger.history.position(self.run_id, end, seen=True) for end in ends]
-
-    async def _execute(self, after: int, upto: int, lane: Lane) -> None:
-        if not lane.stopped:
-            settled = partial(self._settled, lane)
-            await self.stages.execute(lane, self.targets[lane.account], (after, upto), settled)
-
-    async def _verify(self, journal: Journal, *, between: bool = False) -> None:
-        """Look again, unless told not to; ``between`` two batches that is a guard, which no option lifts."""
-        if not (self.options.verify or between):
-            return
-        self.progress.phase("verifying")
-        await self._each_lane(lambda lane: self._verify_lane(lane, journal))
-        self._mind_guards()
-
-    async def _verify_lane(self, lane: Lane, journal: Journal) -> None:
-        if lane.stopped and not lane.stopped.leaves_time_to_look:
-            return
-        reads, targets, goal = PatientReads(lane, outlast=True), self.targets[lane.account], self.stages.goal
-        reader = await self.stages.reader(lane, reads, targets)
-
-        def changed(target: str | None, standing: Standing, outcome: Outcome) -> None:
-            self.narrator.settled(lane, target, standing.number, outcome, was=standing.state)
-            self.failures += (outcome.state in TROUBLED) - (standing.state in TROUBLED)
-
-        verification = Verification(lane, reader, journal, self.clock, goal, changed=changed, believed=self.believed)
-        if unverified := await verification.run(targets):
-            self.notes.append(unverified)
-            self.log.warning("verification.incomplete", account=lane.account, error=unverified)
-        await journal.flush()
 
     async def _clean_up(self, journal: Journal) -> bool:
         """Delete what the plan wants deleted; nothing in a run that has stopped anywhere, or left anything open.
@@ -384,59 +324,8 @@ class Run:
         if not await self._uses_check(journal):
             return False
         self.progress.phase("deleting what is empty")
-        await self._each_lane(self.cleaning.run)
+        await each_at_work(self.lanes.values(), self.cleaning.run)
         return True
-
-    async def _each_lane(self, work: Callable[[Lane], Coroutine[None, None, None]]) -> None:
-        async def counted(lane: Lane) -> None:
-            with lane.channel.at_work():
-                await work(lane)
-
-        async with asyncio.TaskGroup() as group:
-            for lane in self.lanes.values():
-                group.create_task(counted(lane))
-
-    def _settled(
-        self,
-        lane: Lane,
-        item: Item,
-        outcome: Outcome,
-        attempts: int,
-        answer: Attempt | None,
-        *,
-        gap_ms: float | None = None,
-    ) -> None:
-        """Count what became of an item, and stop where a guard says so."""
-        self._count(lane, item, outcome, attempts, answer, gap_ms=gap_ms)
-        self._mind_guards()
-
-    def _count(
-        self,
-        lane: Lane,
-        item: Item,
-        outcome: Outcome,
-        attempts: int,
-        answer: Attempt | None,
-        *,
-        gap_ms: float | None = None,
-    ) -> None:
-        """Count what became of an item."""
-        if isinstance(outcome, Pending):
-            return
-        crossing = Crossing(self.moves_to.get(item.id >> SHIFT), gap_ms)
-        self.narrator.settled(
-            lane, item.target, item.number, outcome, attempts=attempts, answer=answer, crossing=crossing
-        )
-        if isinstance(outcome, Skipped):
-            return
-        self.finished += 1
-        self.failures += outcome.state in TROUBLED
-
-    def _mind_guards(self) -> None:
-        """Stop everything, once, when so many items have failed that a guard says so."""
-        tripped = self.rules.guards.tripped_by(self.failures, self.finished)
-        if tripped and not self._all_stopped():
-            self._trip(tripped)
 
     def _trip(self, why: str) -> None:
         self.log.error("guard.tripped", error=why)

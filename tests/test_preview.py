@@ -3,10 +3,11 @@
 import pytest
 
 from runner.cli.asking import describe
+from runner.foreseeing import preview_targets
 from runner.goal import MOVE
 from runner.history import Tab, Target
 from runner.model import State
-from runner.preview import LanePreview, Preview, TargetPreview, preview_targets, roughly
+from runner.preview import LanePreview, Preview, TargetPreview, roughly
 from runner.providers import Reversal
 
 
