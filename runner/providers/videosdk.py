@@ -70,11 +70,12 @@ class VideoSDKReader:
         attached = dict.fromkeys(wanted, 0)
         async for rows in self._list():
             for number, row in rows.items():
-                here = _places(row) & attached.keys()
-                for target in here if census is not False else ():
+                ids = _gateways(row)
+                here = {None, *ids.values()} if ids else set[str | None]()  # null is any gateway
+                for target in here & attached.keys() if census is not False else ():
                     attached[target] += 1
                 for target in dict.fromkeys((*asked.get(number, ()), *(here & whole))):
-                    yield NumberSeen(target, number, _seen(row, target))
+                    yield NumberSeen(target, number, _judged(row, ids, target))
         for target, count in attached.items() if census is not False else ():
             yield TargetSeen(target, count)
 
@@ -223,21 +224,18 @@ def _gateways(row: Row) -> dict[str, str | None]:
     return ids
 
 
-def _places(row: Row) -> set[str | None]:
-    """Return where a number is: at each of its gateways, and at null, which is any; nowhere when it is free."""
-    ids = _gateways(row)
-    return {None, *ids.values()} if ids else set()
-
-
 def _seen(row: Row, gateway: str | None) -> Seen:
+    return _judged(row, _gateways(row), gateway)
+
+
+def _judged(row: Row, ids: Mapping[str, str | None], gateway: str | None) -> Seen:
     """Judge a row: attached means that a direction has a gateway, and where one is asked for, that it is this one."""
-    ids = _gateways(row)
     if not ids:
         return Gone()
     if gateway is not None and gateway not in ids.values():
         return Elsewhere(", ".join(sorted({each or "an unnamed gateway" for each in ids.values()})))
     phone = row["phoneNumber"]
-    before = {"phone_number_id": phone.get("phoneNumberId"), "inbound": None, "outbound": None} | ids
+    before = {"phone_number_id": phone.get("phoneNumberId"), "inbound": None, "outbound": None, **ids}
     return Attached(before, settings(row))
 
 
