@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from runner import providers
 from runner.begin import Options
 from runner.config import PROVIDERS
-from runner.errors import BlockedError, InputError, RequestError
+from runner.errors import BlockedError, InputError, Refused, RequestError
 from runner.lanes import PatientReads
 from runner.log import stamp
 from runner.opening import known_secrets, open_lane
@@ -86,7 +86,8 @@ async def look_through(
                     told = clock()
                     heard(count)
         except RequestError as error:
-            raise BlockedError(f"{account.name}: no plan was made, as a failed read is no evidence: {error}") from error
+            why = "" if isinstance(error, Refused) else ", as a failed read is no evidence"
+            raise BlockedError(f"{account.name}: no plan was made{why}: {error}") from error
 
 
 def plan_text(account: Account, inventory: Inventory, guards: Guards, at: float) -> Iterator[str]:
