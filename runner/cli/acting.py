@@ -215,6 +215,8 @@ def _report(
     from runner.cli import loop
 
     paths = [Path(path) for path in given["reports"]]
+    if paths:
+        world.state().prepare()  # which is made if need be, and a report may go there
     for path in paths:
         reports.check_place(path)
     seen: list[Preview] = []
