@@ -92,7 +92,7 @@ class Sending:
 
     async def _place(self, moving: Moving, lane: Lane) -> None:
         if not lane.stopped:
-            await moving.place(lane, self.targets[lane.account], partial(self._count, lane))
+            await moving.place(lane, self.targets[lane.account], partial(self._settled, lane, guarded=False))
 
     def _all_stopped(self) -> bool:
         return all(lane.stopped for lane in self.lanes.values())
@@ -141,22 +141,9 @@ class Sending:
         answer: Attempt | None,
         *,
         gap_ms: float | None = None,
+        guarded: bool = True,
     ) -> None:
-        """Count what became of an item, and stop where a guard says so."""
-        self._count(lane, item, outcome, attempts, answer, gap_ms=gap_ms)
-        self._mind_guards()
-
-    def _count(
-        self,
-        lane: Lane,
-        item: Item,
-        outcome: Outcome,
-        attempts: int,
-        answer: Attempt | None,
-        *,
-        gap_ms: float | None = None,
-    ) -> None:
-        """Count what became of an item."""
+        """Count what became of an item, and stop where a guard says so; of what is not ``guarded`` none is asked."""
         if isinstance(outcome, Pending):
             return
         crossing = Crossing(self.moves_to.get(item.id >> SHIFT), gap_ms)
@@ -167,6 +154,8 @@ class Sending:
             return
         self.finished += 1
         self.failures += outcome.state in TROUBLED
+        if guarded:
+            self._mind_guards()
 
     def _mind_guards(self) -> None:
         """Stop everything, once, when so many items have failed that a guard says so."""
