@@ -58,7 +58,7 @@ class Sending:
     async def run(self, to_send: int) -> bool:
         """Send batch after batch; False when the gate stopped the run, or it may not send any more."""
         journal = self.journal
-        self.failures, self.finished = await journal.call(journal.ledger.history.score, self.journal.run_id)
+        self.failures, self.finished = await journal.call(journal.ledger.history.score, journal.run_id)
         ahead = await self._give_places(to_send)
         if ahead:
             self._mind_guards()
@@ -87,8 +87,9 @@ class Sending:
         self.narrator.progress.phase("attaching what has no place")
         await each_at_work(self.lanes.values(), partial(self._place, self.stages))
         await self._verify()
-        history = self.journal.ledger.history
-        return sum(tab.count for tab in await self.journal.call(history.tabs, self.journal.run_id) if tab.seen)
+        journal = self.journal
+        tabs = await journal.call(journal.ledger.history.tabs, journal.run_id)
+        return sum(tab.count for tab in tabs if tab.seen)
 
     async def _place(self, moving: Moving, lane: Lane) -> None:
         if not lane.stopped:
