@@ -13,7 +13,9 @@ others than shown, other numbers only below ``<!-- counts vary -->``. Lines of p
 
 from __future__ import annotations
 
+import contextlib
 import getpass
+import os
 import re
 import socket
 import sys
@@ -46,11 +48,16 @@ _KINDS = {
 _CHANGING = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in _KINDS.items()))
 _PROGRESS = re.compile(r"^teardown: \d+/\d+ .*\n", re.MULTILINE)
 _PORT = re.compile(r"(?<=:|[ ])8765\b")
+_PORTS = range(20_000, 30_000)
 
 
 def _free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return str(server.getsockname()[1])
+    """Return a port below those that the system hands out by itself: nobody gets it before the page needs it."""
+    for step in range(len(_PORTS)):
+        port = _PORTS[(os.getpid() * 37 + step) % len(_PORTS)]  # far from those of other processes
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return str(port)
+    raise SystemExit("no port is free for a page's sandbox")
 
 
 @dataclass(slots=True)
