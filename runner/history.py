@@ -143,16 +143,17 @@ class History:
         """Return since when a number that is moved may have been without a place; None where that is not known."""
         return next((left for (left,) in self._rows("SELECT left_at FROM gap WHERE item = ?", (item,))), None)
 
-    def items_of(self, target: int, states: Collection[State]) -> list[Standing]:
-        """Return the items of one target that are in one of ``states``."""
+    def items_of(self, target: int, states: Collection[State], *, after: int = 0, most: int = -1) -> list[Standing]:
+        """Return the items of one target that are in one of ``states``: all, or so many with ids above."""
         marks = ", ".join("?" * len(states))
         query = (
             "SELECT id, number, state, before IS NOT NULL, attempts, verified,"
             " marked = 0 AND state IN ('failed', 'unknown')"
             " AND (SELECT count(*) = 1 AND min(error_code) = 'refused' FROM attempt WHERE item = item.id)"
-            f" FROM item WHERE id BETWEEN ? AND ? AND state IN ({marks}) ORDER BY id"
+            f" FROM item WHERE id BETWEEN ? AND ? AND state IN ({marks}) ORDER BY id LIMIT ?"
         )
-        found = self._rows(query, (target << SHIFT, ((target + 1) << SHIFT) - 1, *states))
+        first, last = max(target << SHIFT, after + 1), ((target + 1) << SHIFT) - 1
+        found = self._rows(query, (first, last, *states, most))
         return [
             Standing(no, number, rows.STATES[state], bool(known), attempts, bool(verified), bool(refused))
             for no, number, state, known, attempts, verified, refused in found

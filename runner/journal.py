@@ -8,9 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable, Collection
 
+    from runner.history import Standing
     from runner.ledger import Ledger
+    from runner.model import State
     from runner.records import Attempt, Settled
     from runner.tally import Tally
 
@@ -18,6 +20,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _EVERY = 0.2
+_AT_ONCE = 10_000
 
 
 class Journal:
@@ -55,6 +58,14 @@ class Journal:
         """Return the next items of a lane; when this returns, their marks are on the disk."""
         claim = self.ledger.claim
         return await self.call(claim, self.run_id, account, after=after, upto=upto, most=most, departs=departs)
+
+    async def items_of(self, target: int, states: Collection[State]) -> AsyncIterator[Standing]:
+        """Yield the items of one target that are in one of ``states``, no more than some thousands in memory."""
+        read, after = self.ledger.history.items_of, 0
+        while found := await self.call(read, target, states, after=after, most=_AT_ONCE):
+            for standing in found:
+                yield standing
+            after = found[-1].id
 
     async def count(self, account: str, *, rate: float, tally: Tally, waiting: str | None) -> None:
         """Record what a lane has counted, and why it waits."""

@@ -33,31 +33,31 @@ async def read_all(
     Where it has to be ``whole``, two passes over several pages have to agree, as one loses rows unnoticed where others
     come and go at once; and a listing that shows other than as many rows as it says is an UnexpectedAnswer too.
     """
-    known: set[str] = set()
-    before: tuple[set[str], set[int | None]] | None = None
-    for _ in range(PASSES):
-        in_pass: set[str] = set()
+    seen_in: dict[str, int] = {}  # by row, the newest pass that saw it: a set for each would take several times as much
+    before: tuple[int, set[int | None]] | None = None
+    for this in range(PASSES):
+        size, again, number = 0, 0, 0
         totals: set[int | None] = set()
-        number = 0
         while True:
             number += 1
             page = await fetch(number)
             totals.add(page.total)
-            size = len(in_pass)
-            in_pass.update(page.rows)
-            if fresh := {key: row for key, row in page.rows.items() if key not in known}:
-                known.update(fresh)
+            passes = {key: seen_in.get(key) for key in page.rows}
+            new = sum(newest != this for newest in passes.values())
+            size, again = size + new, again + sum(newest == this - 1 for newest in passes.values())
+            seen_in.update(dict.fromkeys(page.rows, this))
+            if fresh := {key: page.rows[key] for key, newest in passes.items() if newest is None}:
                 yield fresh
-            if len(in_pass) == size or (page.total is not None and len(in_pass) >= page.total):
+            if not new or (page.total is not None and size >= page.total):
                 break
-        counted, agreed = totals in ({None}, {len(in_pass)}), before == (in_pass, totals)
+        counted, agreed = totals in ({None}, {size}), before == (again, totals) and size == again
         if counted and (agreed or number == 1 or not whole):
             return
         if agreed:
             if whole:
                 told = ", then ".join(str(total) for total in sorted(totals, key=str))
-                message = f"the list of {what} shows {len(in_pass)} and says that there are {told}"
+                message = f"the list of {what} shows {size} and says that there are {told}"
                 raise UnexpectedAnswer(message, code="short_listing")
             return
-        before = in_pass, totals
+        before = size, totals
     raise UnexpectedAnswer(f"the list of {what} kept changing while it was read", code="unstable_listing")

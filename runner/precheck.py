@@ -61,7 +61,7 @@ async def expand(reader: Reader, journal: Journal, targets: Iterable[Target], *,
             standing.number
             for each in groups
             if (everywhere or each.target == target.target) and each.no != target.no
-            for standing in await journal.call(journal.ledger.history.items_of, each.no, list(State))
+            async for standing in journal.items_of(each.no, list(State))
         }
         found = [
             sight.number
@@ -104,7 +104,7 @@ class Precheck:
         try:
             for groups in surveys(targets, everywhere=everywhere):
                 for target in groups:
-                    for standing in await self._journal.call(self._journal.ledger.history.items_of, target.no, states):
+                    async for standing in self._journal.items_of(target.no, states):
                         self._open.add(target.target, standing)
                 if wanted := self._open.wanted(target.target for target in groups):
                     await self._survey(wanted, {target.target for target in groups if target.if_missing})

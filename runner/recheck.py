@@ -58,7 +58,7 @@ class Recheck:
         """Survey the lane, then trace what is not back, as it may hang on something else; raises RequestError."""
         for groups in surveys(targets, everywhere=everywhere):
             for target in groups:
-                for standing in await self._journal.call(self._journal.ledger.history.items_of, target.no, states):
+                async for standing in self._journal.items_of(target.no, states):
                     self._open.add(target.target, standing)
             wanted = self._open.wanted(target.target for target in groups)
             async for sight in self._reader.survey(wanted, census=False):

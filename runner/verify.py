@@ -80,7 +80,7 @@ class Verification:
     async def _load(self, groups: Iterable[Target]) -> None:
         states = TROUBLED | {self._goal.done}
         for target in groups:
-            for each in await self._journal.call(self._journal.ledger.history.items_of, target.no, states):
+            async for each in self._journal.items_of(target.no, states):
                 if not each.verified and each.id not in self._believed:
                     self._open.add(target.target, each)
 
@@ -120,16 +120,15 @@ class Verification:
 
     async def _sights(self, wanted: Mapping[str | None, list[str]]) -> AsyncIterator[Sight]:
         """Survey what is ``wanted``; what the survey leaves out is looked at by itself."""
-        unseen = {target: set(numbers) for target, numbers in wanted.items()}
+        shown = set()
         async for sight in self._reader.survey(wanted, census=False):
-            if isinstance(sight, NumberSeen):
-                unseen.get(sight.target, set()).discard(sight.number)
-            else:
-                unseen.pop(sight.target, None)
             yield sight
-        for target, numbers in unseen.items():
+            if isinstance(sight, NumberSeen) and self._open.at(sight.target, sight.number):
+                shown.add((sight.target, sight.number))
+        for target, numbers in self._open.wanted(wanted).items():
             for number in sorted(numbers):
-                yield NumberSeen(target, number, await self._reader.look(target, number))
+                if (target, number) not in shown:
+                    yield NumberSeen(target, number, await self._reader.look(target, number))
 
     def _judge(self, target: str | None, number: str, seen: Seen) -> None:
         if self._goal.reached(seen):

@@ -101,6 +101,7 @@ def test_the_items_of_one_target_by_state(ledger, history):
     assert [standings[item].verified for item in (first, second, third)] == [False, False, True]
     assert (standings[third].state, standings[third].number) == (State.DETACHED, numbers(3)[2])
     assert history.items_of(1, set()) == []
+    assert [standing.id for standing in history.items_of(1, set(State), after=first, most=1)] == [second]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from runner.journal import Journal
 from runner.ledger import Ledger
 from runner.ledgerfile import LedgerFile
 from runner.model import Detached, Failed, Skipped, State
-from runner.records import Settled
+from runner.records import NewTarget, Settled
 from runner.tally import Tally
 
 
@@ -49,6 +49,15 @@ async def test_a_claim_returns_marked_items_in_plan_order(journal, ledger, items
     found = await journal.claim(ACCOUNT, after=items[0], upto=items[2], most=5)
     assert found == list(zip(items[1:], numbers(3)[1:], strict=True))
     assert states(ledger) == [State.PLANNED, State.IN_FLIGHT, State.IN_FLIGHT]
+
+
+async def test_the_items_of_a_target_come_in_blocks(journal, ledger):
+    """More than are read at once come as well, each once and in order."""
+    listed = [f"+1212{index:07d}" for index in range(25_000)]
+    begin(ledger, NewTarget(ACCOUNT, "unpod", "huge", listed), run="run-2")
+    (target,) = ledger.history.targets("run-2")
+    assert [each.number async for each in journal.items_of(target.no, {State.PLANNED})] == listed
+    assert [each async for each in journal.items_of(target.no, {State.DETACHED})] == []
 
 
 async def test_outcomes_are_written_before_a_later_claim_returns(journal, ledger, items):
