@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.measure import Answer, Size, ask, run
 from benchmarks.runs import prepared, teardown
 from benchmarks.serving import serving
-from benchmarks.workload import Workload, number
+from benchmarks.workload import PER_BRIDGE, Workload, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,7 +29,11 @@ _KINDS: dict[str, Callable[[int], str]] = {
 
 def memory(size: Size) -> Answer:
     """Measure each once, at a tenth of its size and in whole: memory does not depend on the weather."""
-    work: dict[str, tuple[int, Callable[[int], Usage]]] = {"run": (size.of(RUN), _run)}
+    work: dict[str, tuple[int, Callable[[int], Usage]]] = {
+        "run, 500 on a bridge": (size.of(RUN), _run),
+        "run, all on one bridge": (size.of(RUN), _run_one_bridge),
+        "run, one VideoSDK account": (size.of(RUN), partial(_run, provider="videosdk")),
+    }
     for kind in ("csv", *_KINDS):
         name = "validate, CSV" if kind == "csv" else f"validate, YAML {kind}"
         work[name] = (size.of(PLAN), partial(_validate, kind))
@@ -54,10 +58,14 @@ def _row(name: str, count: int, few: Usage, many: Usage, growth: float) -> Mappi
     }
 
 
-def _run(count: int) -> Usage:
-    load = Workload("unpod", count)
-    with serving(count) as server, prepared(load, server) as folder:
+def _run(count: int, provider: str = "unpod", per_bridge: int = PER_BRIDGE) -> Usage:
+    load = Workload(provider, count, per_bridge)
+    with serving(count, per_bridge) as server, prepared(load, server) as folder:
         return teardown(load, server, folder)[0]
+
+
+def _run_one_bridge(count: int) -> Usage:
+    return _run(count, per_bridge=count)
 
 
 def _validate(kind: str, count: int) -> Usage:

@@ -56,9 +56,9 @@ class Server:
 
 
 @contextmanager
-def serving(numbers: int) -> Iterator[Server]:
-    """Serve so many numbers while the block runs."""
-    command = [sys.executable, "-m", "benchmarks.server", str(numbers), str(PER_BRIDGE)]
+def serving(numbers: int, per_bridge: int = PER_BRIDGE) -> Iterator[Server]:
+    """Serve so many numbers while the block runs, so many on a bridge."""
+    command = [sys.executable, "-m", "benchmarks.server", str(numbers), str(per_bridge)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=_ROOT) as process:
         assert process.stdout  # noqa: S101 - it is a pipe
         try:

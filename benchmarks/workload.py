@@ -37,10 +37,11 @@ def bridge(place: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """So many numbers at ``provider``: on bridges of ``PER_BRIDGE``, or at one gateway."""
+    """So many numbers at ``provider``: on bridges of ``per_bridge``, or at one gateway."""
 
     provider: str
     count: int
+    per_bridge: int = PER_BRIDGE
 
     @property
     def headers(self) -> dict[str, str]:
@@ -57,7 +58,7 @@ class Workload:
     def requests(self) -> Iterator[tuple[str, str]]:
         """Yield the path and the number of every detach, in the plan's order."""
         for index in range(self.count):
-            slug = bridge(index // PER_BRIDGE)
+            slug = bridge(index // self.per_bridge)
             path = f"/api/v2/platform/telephony/bridges/{slug}/disconnect-provider/"
             yield path if self.provider == "unpod" else "/v2/sip/phone-numbers/detach", number(index)
 
@@ -67,7 +68,7 @@ class Workload:
 
     def write_plan(self, path: Path) -> None:
         """Write the plan, numbers as a list of strings."""
-        size = PER_BRIDGE if self.provider == "unpod" else self.count
+        size = self.per_bridge if self.provider == "unpod" else self.count
         with path.open("w", encoding="utf-8") as file:
             file.write("version: 1\nname: benchmark\nteardown:\n")
             for first in range(0, self.count, size):

@@ -38,7 +38,7 @@ class Answer(NamedTuple):
     status: int
     reason: str | None
     headers: Mapping[str, str]
-    content: bytes
+    content: bytes | bytearray
 
 
 class Connections:
@@ -137,12 +137,13 @@ async def _exchanged(connection: Connection, request: bytes, most: int) -> Answe
     return Answer(message.code, message.reason, message.headers, content)
 
 
-async def _read(body: aiohttp.StreamReader, most: int) -> bytes:
+async def _read(body: aiohttp.StreamReader, most: int) -> bytes | bytearray:
     """Return the whole body; ValueError when it is larger than ``most`` bytes."""
-    chunks, size = [], 0
-    while chunk := await body.readany():
-        size += len(chunk)
-        if size > most:
-            raise ValueError(f"it is longer than {most} bytes")
-        chunks.append(chunk)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    content: bytes | bytearray = await body.readany()
+    while len(content) <= most:
+        if not (chunk := await body.readany()):
+            return content
+        if isinstance(content, bytes):
+            content = bytearray(content)  # which grows where it is: a list of chunks would be joined into a copy
+        content += chunk
+    raise ValueError(f"it is longer than {most} bytes")

@@ -8,9 +8,10 @@ import re
 import ssl
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohttp
+import msgspec
 import orjson
 from aiohttp.http_exceptions import HttpProcessingError
 
@@ -24,9 +25,14 @@ if TYPE_CHECKING:
 
     from runner.connections import Answer, Connections
 
+T = TypeVar("T")
+
 MAX_BODY = 64 * 2**20
 """Bytes of an answer that are read at most, after decompression: a listing of some 500,000 numbers."""
 
+# An answer of so many bytes is not decoded as a whole unless somebody asks for that: it would take six times as many.
+_LARGE = 2**20
+_UNREAD = object()
 _MESSAGE_KEYS = ("message", "error", "detail", "msg", "statusMessage")
 _MESSAGE_LENGTH = 200
 _UNIX_TIME = 10**9
@@ -45,17 +51,43 @@ class Quota:
     resets_in: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
-    """An answer with a 2xx status; ``body`` is the decoded JSON, null when it is none.
+    """An answer with a 2xx status; ``content`` is what came, which is JSON where the status is 200.
 
     ``message`` is its status and what it says, fit to be shown; null for a plain 200.
     """
 
     status: int
-    body: Any
+    content: bytes | bytearray
     quota: Quota | None = None
     message: str | None = None
+    _body: Any = field(default=_UNREAD, repr=False, compare=False)
+
+    @property
+    def body(self) -> Any:
+        """The decoded JSON, null when it is none."""
+        if self._body is _UNREAD:
+            self._body = _decode(self.content)
+        return self._body
+
+    def read(self, kind: type[T]) -> T:
+        """Return the JSON as a ``kind``, such as a msgspec.Struct with fields that are Raw; else UnexpectedAnswer."""
+        try:
+            return msgspec.json.decode(self.content, type=kind)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise UnexpectedAnswer(f"the answer is not as documented: {error}", code="bad_answer") from error
+
+    @property
+    def is_json(self) -> bool:
+        """Whether there is something that can be decoded."""
+        if len(self.content) < _LARGE:
+            return self.body is not None
+        try:
+            self.read(msgspec.Raw)
+        except UnexpectedAnswer:
+            return False
+        return True
 
 
 @dataclass(slots=True)
@@ -108,15 +140,15 @@ class Transport:
 
     def _judge(self, answer: Answer) -> Reply:
         status, headers = answer.status, answer.headers
-        body = _decode(answer.content)
+        reply = Reply(status, answer.content, quota(headers, self.now()))
         if status == _OK:
-            if body is None:
+            if not reply.is_json:
                 raise UnexpectedAnswer("HTTP 200 whose body is not JSON", status=status, code="bad_answer")
-            return Reply(status, body, quota(headers, self.now()))
-        message = self._clean(f"HTTP {status}: {message_of(body) or answer.reason or 'no explanation'}")
+            return reply
+        reply.message = self._clean(f"HTTP {status}: {message_of(reply.body) or answer.reason or 'no explanation'}")
         if 200 <= status < 300:  # noqa: PLR2004 - the range that HTTP calls success
-            return Reply(status, body, quota(headers, self.now()), message)
-        raise error_for(status, message, headers, self.now())
+            return reply
+        raise error_for(status, reply.message, headers, self.now())
 
     def _clean(self, text: str) -> str:
         for secret in sorted(self.secrets, key=len, reverse=True):
@@ -199,7 +231,7 @@ def _obstacle(error: aiohttp.ClientError) -> str:
     return os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror or str(error)
 
 
-def _decode(content: bytes) -> Any:
+def _decode(content: bytes | bytearray) -> Any:
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:

@@ -84,7 +84,7 @@ async def test_a_redirect_is_not_followed():
 async def test_an_answer_holds_the_status_the_document_and_the_quota():
     """A plain 200 is read whole, with nothing to explain."""
     limits = {"X-RateLimit-Limit": "100", "X-RateLimit-Remaining": "7", "X-RateLimit-Reset": "30"}
-    assert await meet(answer(200, {"data": [1]}, limits)) == Reply(200, {"data": [1]}, Quota(100, 7, 30.0))
+    assert await meet(answer(200, {"data": [1]}, limits)) == Reply(200, b'{"data": [1]}', Quota(100, 7, 30.0))
 
 
 async def test_another_success_says_what_it_says():
@@ -157,6 +157,26 @@ async def test_the_bound_itself_is_allowed():
     assert isinstance(await meet(answer(200, raw=document), max_body=2**20), Reply)
     assert isinstance(await meet(answer(200, raw=document), max_body=2**20 - 1), LostAnswer)
     assert MAX_BODY == 64 * 2**20
+
+
+@pytest.mark.parametrize("end", [b'", "\xff"]', b'"', b"", b'"' + b"]" * 2000])
+async def test_a_large_answer_is_held_to_be_json_as_well(end):
+    """It is not decoded as a whole for that; who decodes a part of it learns that the part is none."""
+    document = b'["' + b"0" * 2**20
+    whole, broken = [await meet(answer(200, raw=document + each), max_body=2 * len(document)) for each in (b'"]', end)]
+    assert whole.body == whole.read(list[str]) == ["0" * 2**20]
+    assert isinstance(broken, UnexpectedAnswer) or broken.body is None
+    if not isinstance(broken, UnexpectedAnswer):
+        with pytest.raises(UnexpectedAnswer, match="not as documented"):
+            broken.read(list[str])
+
+
+async def test_an_answer_of_another_kind_is_not_as_documented():
+    """What is missing, or something else than it should be, is named."""
+    reply = await meet(answer(200, {"data": [1]}))
+    assert reply.read(dict[str, list[int]]) == {"data": [1]}
+    with pytest.raises(UnexpectedAnswer, match="Expected `str`, got `int`"):
+        reply.read(dict[str, list[str]])
 
 
 # -- lost answers

@@ -11,6 +11,8 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
+import msgspec
+
 from runner.errors import Refused, UnexpectedAnswer
 from runner.model import Attached, Elsewhere, Gone
 from runner.paging import Page, read_all
@@ -30,7 +32,7 @@ from runner.providers.removing import Removing, Thing
 from runner.sharing import Shared
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Container, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 
     from runner.config import Account
     from runner.model import Seen
@@ -48,9 +50,36 @@ _DELETED = 204
 _NOT_FOUND = 404
 _BUSINESS_ERROR = 206
 _CONFIG = "provider_config_id"
+_SOME = 1000
 _FREE_STATES = frozenset({"UNASSIGNED", "NOT_ASSIGNED", "CLOSED"})
 
 Row = dict[str, Any]
+
+
+class _Bridge(msgspec.Struct):
+    """A bridge's detail. It may have hundreds of thousands of numbers: each stays as it came until it is asked for."""
+
+    numbers: list[msgspec.Raw]
+    slug: Any = msgspec.UNSET
+    name: Any = None
+
+
+class _Detail(msgspec.Struct):
+    data: _Bridge
+
+
+class _Number(msgspec.Struct):
+    """A row of a bridge's detail."""
+
+    number: str
+    id: Any = None
+    number_id: Any = None
+    state: Any = None
+    status: Any = None
+    provider_configuration: Any = msgspec.UNSET
+
+
+_decode = msgspec.json.Decoder(_Number).decode
 
 
 class UnpodReader:
@@ -59,19 +88,24 @@ class UnpodReader:
     def __init__(self, reads: Reads) -> None:
         self._reads = reads
         self._met: set[str] = set()
-        self._shared: Shared[dict[str, Row] | None] = Shared()
+        self._shared: Shared[dict[str, msgspec.Raw] | None] = Shared()
 
     async def survey(self, wanted: Wanted, *, census: bool | None) -> AsyncIterator[Sight]:
         """One request per bridge: a bridge's detail shows all of its numbers."""
         for slug, numbers in wanted.items():
-            attached = await self._attached(slug)
-            if attached is None:
+            rows = await self._rows(slug)
+            if rows is None:
                 yield TargetSeen(slug, None)
                 continue
-            for number in attached if numbers is None else numbers:
-                yield NumberSeen(slug, number, _seen(slug, attached.get(number)), traced=False)
+            seen = dict.fromkeys(numbers or (), False)
+            for number, row, _ in self._attached(rows):
+                first, seen[number] = seen.get(number, False if numbers is None else None), True
+                if first is False:
+                    yield NumberSeen(slug, number, _seen(slug, row), traced=False)
+            for number in [number for number, attached in seen.items() if not attached]:
+                yield NumberSeen(slug, number, Gone(), traced=False)
             if census:
-                yield TargetSeen(slug, len(attached))
+                yield TargetSeen(slug, sum(seen.values()))
 
     async def trace(self, missing: Mapping[str | None, Collection[str]]) -> AsyncIterator[NumberSeen]:
         """Search the other bridges, then the numbers that the organisation knows at all."""
@@ -84,8 +118,10 @@ class UnpodReader:
 
     async def look(self, target: str | None, number: str) -> Seen:
         """Look at the bridge's detail; those who ask for the same bridge at the same time share a request."""
-        attached = await self._shared.read(target, partial(self._attached, target))
-        return Gone("target_gone") if attached is None else _seen(target, attached.get(number))
+        attached = await self._shared.read(target, partial(self._by_number, target))
+        if attached is None:
+            return Gone("target_gone")
+        return _seen(target, _row(attached[number])) if number in attached else Gone()
 
     async def inventory(self, targets: Collection[str]) -> AsyncIterator[Holding]:
         """Read the list of bridges, unless some are named, and the detail of each."""
@@ -97,22 +133,29 @@ class UnpodReader:
             for holding in holdings or ():
                 yield holding
 
-    async def _attached(self, slug: str | None) -> dict[str, Row] | None:
+    async def _by_number(self, slug: str | None) -> dict[str, msgspec.Raw] | None:
         """Return the rows of the numbers attached to a bridge, or None when there is no such bridge."""
-        rows = await self._detail(slug, partial(_rows, slug=slug))
-        if rows is None:
-            return None
-        attached = {number: row for number, row in rows if _is_attached(row)}
-        self._met.update(number for number, _ in rows if number not in attached)
-        return attached
+        rows = await self._rows(slug)
+        return None if rows is None else {number: raw for number, _, raw in self._attached(rows)}
+
+    async def _rows(self, slug: str | None) -> list[msgspec.Raw] | None:
+        """Return all rows of a bridge, each of which is one, or None when there is no such bridge."""
+        return await self._detail(slug, partial(_rows, slug=slug))
+
+    def _attached(self, rows: Iterable[msgspec.Raw]) -> Iterator[tuple[str, _Number, msgspec.Raw]]:
+        """Yield the number, and the row both read and as it came, of all that are attached; take note of the others."""
+        for raw in rows:
+            row = _row(raw)
+            if not (number := canonical(row.number)):
+                continue
+            if _is_attached(row):
+                yield number, row, raw
+            elif len(self._met) < _SOME:
+                self._met.add(number)
 
     async def left(self, thing: Thing, ours: Container[str]) -> list[str] | None:
         """Return all that the bridge's detail shows, but for rows of ``ours`` that are attached no more."""
-        rows = await self._detail(thing.id, partial(_all_rows, slug=thing.id))
-        if rows is None:
-            return None
-        named = [(canonical(number) or number, row) for number, row in rows]
-        return [number for number, row in named if number not in ours or _is_attached(row)]
+        return await self._detail(thing.id, partial(_left, slug=thing.id, ours=ours))
 
     async def _detail(self, slug: str | None, parse: Callable[[Reply], T]) -> T | None:
         """Return what ``parse`` makes of a bridge's detail, or None when there is no such bridge."""
@@ -132,15 +175,15 @@ class UnpodReader:
 
         return read_all(fetch, what="bridges", whole=whole)
 
-    async def _whereabouts(self, lost: Collection[str]) -> dict[str, dict[str, Row]]:
+    async def _whereabouts(self, lost: Collection[str]) -> dict[str, dict[str, _Number]]:
         """Return the rows of the ``lost`` numbers by number and bridge, those that are attached nowhere left out.
 
         The listing may lack numbers, and never shows their state: it only tells which bridges to look at.
         """
-        places: dict[str, dict[str, Row]] = {}
+        places: dict[str, dict[str, _Number]] = {}
         slugs = [slug async for rows in self._bridges() for slug, row in rows.items() if _may_hold(row, lost)]
         for slug in slugs:
-            for number, row in (await self._attached(slug) or {}).items():
+            for number, row, _ in self._attached(await self._rows(slug) or ()):
                 if number in lost:
                     places.setdefault(number, {})[slug] = row
         return places
@@ -197,12 +240,17 @@ def _path(slug: str | None) -> str:
     return f"{_BRIDGES}{quote(slug or '', safe='')}/"
 
 
-def _data(reply: Reply, kind: type, success: Collection[int] = (_OK,)) -> Any:
-    """Return ``data`` of the documented success; Refused for a 206, UnexpectedAnswer for everything else."""
+def _succeeded(reply: Reply, success: Collection[int] = (_OK,)) -> None:
+    """Raise Refused for a 206, and UnexpectedAnswer for whatever else is not the documented success."""
     if reply.status == _BUSINESS_ERROR:
         raise Refused(reply.message or "HTTP 206", status=reply.status)
     if reply.status not in success:
         raise UnexpectedAnswer(f"HTTP {reply.status} is no documented answer", status=reply.status)
+
+
+def _data(reply: Reply, kind: type, success: Collection[int] = (_OK,)) -> Any:
+    """Return ``data`` of the documented success."""
+    _succeeded(reply, success)
     return expect(reply.body, kind, "data")
 
 
@@ -215,27 +263,37 @@ def _made(reply: Reply) -> tuple[int, Row]:
     return reply.status, _data(reply, dict, (_OK, _CREATED))
 
 
-def _bridge(reply: Reply, slug: str | None) -> Row:
-    data = _object(reply)
-    if data.get("slug", slug) != slug:
+def _bridge(reply: Reply, slug: str | None) -> _Bridge:
+    _succeeded(reply)
+    bridge = reply.read(_Detail).data
+    if bridge.slug not in (slug, msgspec.UNSET):
         raise UnexpectedAnswer(f"the answer is about another bridge than {slug}", code="bad_answer")
-    return data
+    return bridge
 
 
-def _all_rows(reply: Reply, slug: str | None) -> list[tuple[str, Row]]:
-    """Return every row by what it calls its number, whether or not that is one."""
-    return [(expect(row, str, "number"), row) for row in expect(_bridge(reply, slug), list, "numbers")]
+def _row(raw: msgspec.Raw) -> _Number:
+    try:
+        return _decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise UnexpectedAnswer(f"the answer has a row that is not as documented: {error}", code="bad_answer") from error
 
 
-def _rows(reply: Reply, slug: str | None) -> list[tuple[str, Row]]:
-    return [(number, row) for _, row in _all_rows(reply, slug) if (number := _number(row))]
+def _rows(reply: Reply, slug: str | None) -> list[msgspec.Raw]:
+    """Return the rows of a bridge, each of which can be read."""
+    rows = _bridge(reply, slug).numbers
+    for raw in rows:
+        _canonical(_row(raw).number)
+    return rows
+
+
+def _left(reply: Reply, slug: str, ours: Container[str]) -> list[str]:
+    rows = map(_row, _bridge(reply, slug).numbers)
+    named = ((canonical(row.number) or row.number, row) for row in rows)
+    return [number for number, row in named if number not in ours or _is_attached(row)]
 
 
 def _deleted(reply: Reply) -> None:
-    if reply.status == _BUSINESS_ERROR:
-        raise Refused(reply.message or "HTTP 206", status=reply.status)
-    if reply.status != _DELETED:
-        raise UnexpectedAnswer(f"HTTP {reply.status} is no documented answer", status=reply.status)
+    _succeeded(reply, (_DELETED,))
 
 
 def _named(target: str | None, _before: Before | None) -> Iterable[Thing]:
@@ -244,16 +302,16 @@ def _named(target: str | None, _before: Before | None) -> Iterable[Thing]:
 
 def _holdings(reply: Reply, slug: str) -> list[Holding]:
     bridge = _bridge(reply, slug)
-    title = str(bridge.get("name") or "")
+    title = str(bridge.name or "")
     return [
         Holding(
-            _number(row) or row["number"],
+            _canonical(row.number) or row.number,
             slug,
             _is_attached(row),
             title,
-            tuple(str(row[key]) for key in ("state", "status") if row.get(key)),
+            tuple(str(word) for word in (row.state, row.status) if word),
         )
-        for row in expect(bridge, list, "numbers")
+        for row in map(_row, bridge.numbers)
     ]
 
 
@@ -263,7 +321,7 @@ def _bridge_page(reply: Reply) -> Page:
 
 
 def _number_page(reply: Reply) -> Page:
-    rows = {number: row for row in _data(reply, list) if (number := _number(row))}
+    rows = {number: row for row in _data(reply, list) if (number := _canonical(expect(row, str, "number")))}
     return Page(rows, _total(reply) or len(rows))  # documented without pages: one without a count is all there is
 
 
@@ -272,17 +330,15 @@ def _total(reply: Reply) -> int | None:
     return total if isinstance(total, int) else None
 
 
-def _number(row: Any) -> str | None:
-    """Return a row's number, None for a name that is no number; a blank one is no evidence of anything."""
-    number: str = expect(row, str, "number")
+def _canonical(number: str) -> str | None:
+    """Return the number of a row, None for a name that is no number; a blank one is no evidence of anything."""
     if not number.strip():
         raise UnexpectedAnswer("the answer has a row whose number is blank", code="bad_answer")
     return canonical(number)
 
 
-def _is_attached(row: Row) -> bool:
-    free = str(row.get("state") or "").upper() in _FREE_STATES
-    return not free and not ("provider_configuration" in row and row["provider_configuration"] is None)
+def _is_attached(row: _Number) -> bool:
+    return row.provider_configuration is not None and str(row.state or "").upper() not in _FREE_STATES
 
 
 def _may_hold(bridge: Row, lost: Collection[str]) -> bool:
@@ -293,21 +349,19 @@ def _may_hold(bridge: Row, lost: Collection[str]) -> bool:
     return None in named or not named.isdisjoint(lost)
 
 
-def _seen(slug: str | None, row: Row | None) -> Seen:
-    if row is None:
-        return Gone()
-    configuration = row.get("provider_configuration")
+def _seen(slug: str | None, row: _Number) -> Attached:
+    configuration = row.provider_configuration
     before = {
         "bridge": slug,
-        "assignment_id": row.get("id"),
-        "number_id": row.get("number_id"),
-        "state": row.get("state"),
+        "assignment_id": row.id,
+        "number_id": row.number_id,
+        "state": row.state,
         _CONFIG: configuration.get("id") if isinstance(configuration, dict) else None,
     }
     return Attached({key: value for key, value in before.items() if value is not None})
 
 
-def _traced(slug: str | None, number: str, places: Mapping[str, Row], known: set[str] | None) -> Seen:
+def _traced(slug: str | None, number: str, places: Mapping[str, _Number], known: set[str] | None) -> Seen:
     if here := places.get(slug or ""):
         return _seen(slug, here)
     if places:

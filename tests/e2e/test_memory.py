@@ -67,3 +67,17 @@ def test_a_plan_takes_few_bytes_a_number(bench, line, most):
         assert code == 0
         sizes.append(size)
     assert (sizes[1] - sizes[0]) * 1024 / 100_000 < most, sizes
+
+
+def test_a_huge_bridge_takes_hundreds_of_bytes_a_number(bench):
+    """All of its numbers come in one answer, of which each stays as it came until it is asked for."""
+    sizes, counts = [], (5_000, 45000)
+    for count in counts:
+        listed = [f"+1212{index:07d}" for index in range(2_000_000, 2_000_000 + count)]
+        bench.world.unpod.add_bridge(f"of-{count}", listed)
+        plan = bench.plan(bridge(f"of-{count}", listed), guards={"max_numbers": 10**7})
+        code, size = measured("check", plan, "-q", "--no-progress")
+        assert code == 0
+        sizes.append(size)
+    assert len(bench.record) == 2
+    assert (sizes[1] - sizes[0]) * 1024 / (counts[1] - counts[0]) < 900, sizes

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 
+import orjson
 import pytest
 
 from runner.errors import RequestError, UnexpectedAnswer
@@ -28,7 +29,7 @@ class Listing:
         info = {"pageInfo": {"total": len(self.rows) if self.total is ... else self.total}} if self.total else {}
         body = {**info, "data": page}
         self.rows = self.change(self.rows)
-        return parse(Reply(200, body, None))
+        return parse(Reply(200, orjson.dumps(body)))
 
 
 def row(number, ident=None, **more):
@@ -115,7 +116,7 @@ def test_an_undocumented_status_is_unknown():
 
     class Empty:
         async def get(self, _path, parse, _query=None):
-            return parse(Reply(204, None, None))
+            return parse(Reply(204, b""))
 
     with pytest.raises(RequestError):
         read(Empty())
