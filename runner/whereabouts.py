@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import platformdirs
-
 from runner.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -24,8 +22,11 @@ def find_config(option: str | None, environ: Mapping[str, str]) -> Path | None:
         return _explicit(option, "--config")
     if VARIABLE in environ:
         return _explicit(environ[VARIABLE], f"environment variable {VARIABLE}")
-    usual = (Path("config.yaml"), _user_folder(environ) / "config.yaml")
-    return next((path for path in usual if _is_seen(path)), None)
+    here = Path("config.yaml")
+    if _is_seen(here):
+        return here
+    usual = _user_folder(environ) / "config.yaml"
+    return usual if _is_seen(usual) else None
 
 
 def _explicit(text: str, place: str) -> Path:
@@ -53,4 +54,8 @@ def _is_seen(path: Path) -> bool:
 
 def _user_folder(environ: Mapping[str, str]) -> Path:
     folder = environ.get("XDG_CONFIG_HOME", "")
-    return Path(folder) / "teardown" if Path(folder).is_absolute() else platformdirs.user_config_path("teardown")
+    if Path(folder).is_absolute():
+        return Path(folder) / "teardown"
+    from platformdirs import user_config_path  # noqa: PLC0415 - 10 ms that only who has no config at hand pays
+
+    return user_config_path("teardown")

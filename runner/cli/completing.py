@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem, ShellComplete, get_completion_class
 
 from runner.cli.options import World, global_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from click.shell_completion import CompletionItem
 
     from runner.watch import Kind
 
@@ -30,6 +31,8 @@ def completion_command(context: click.Context, shell: str) -> None:
     In ~/.bashrc or ~/.zshrc: eval "$(teardown completion bash)" or zsh; in ~/.config/fish/config.fish:
     teardown completion fish | source
     """
+    from click.shell_completion import ShellComplete, get_completion_class
+
     kind = get_completion_class(shell)
     assert kind is not None  # noqa: S101 - click brings all three
     # The plain script: click's own way to it for bash starts a bash first, to ask how old it is.
@@ -52,6 +55,8 @@ def _completer(offered: Callable[[World, click.Context], list[tuple[str, str]]])
     """Return a completer that offers what begins with the word so far, and nothing where that cannot be had."""
 
     def complete(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+        from click.shell_completion import CompletionItem
+
         from runner.log import plain
 
         try:

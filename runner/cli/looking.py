@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from pathlib import Path
@@ -86,7 +85,7 @@ def _print_runs(world: World, state: StateFolder, run_id: str | None, *, as_json
     with opened(state) as ledger:
         wanted = [find_run(ledger, run_id)] if run_id else ledger.history.runs()
         if as_json:
-            click.echo(json.dumps({"runs": [standing(ledger, run.id, now) for run in wanted]}, indent=2))
+            _print_json({"runs": [standing(ledger, run.id, now) for run in wanted]})
         elif run_id and is_live(ledger, run_id, now):
             _print_live(standing(ledger, run_id, now))
         elif run_id:
@@ -139,7 +138,7 @@ def providers_command(*, as_json: bool) -> None:
     specs = providers.installed().values()
     if as_json:
         rows = [{"name": s.name, "title": s.title, "target": s.target_key, "abilities": s.abilities} for s in specs]
-        click.echo(json.dumps({"providers": rows}, indent=2))
+        _print_json({"providers": rows})
     else:
         for spec in specs:
             click.echo(f"{spec.name:<10} {spec.title:<24} target: {spec.target_key:<8} {', '.join(spec.abilities)}")
@@ -153,7 +152,7 @@ def schema_command(what: str) -> None:
     from importlib import import_module
 
     module = import_module("runner.saved" if what == "check" else f"runner.{what}")
-    click.echo(json.dumps(module.json_schema(), indent=2))
+    _print_json(module.json_schema())
 
 
 def _print_run(run: dict[str, Any]) -> None:
@@ -177,3 +176,9 @@ def _print_live(run: dict[str, Any]) -> None:
 
 def _counts(run: dict[str, Any]) -> str:
     return ", ".join(f"{name} {count}" for name, count in run["totals"].items() if count)
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    import json
+
+    click.echo(json.dumps(document, indent=2))
