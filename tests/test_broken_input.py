@@ -87,6 +87,10 @@ PLANS = {
         "no.csv does not exist; check the path",
     ),
     "protect_from nothing": (GOOD + "guards: {protect_from: empty.txt}\n", "7:24", "holds no numbers; add some"),
+    "gate as text": (GOOD + "guards: {gate: open}\n", "7:16", "`gate` must be a mapping of `key: value`"),
+    "gate key": (GOOD + "guards: {gate: {urll: x}}\n", "7:17", "`gate` has no key 'urll'; did you mean `url`?"),
+    "gate value": (GOOD + "guards: {gate: {command: a, every: 0s}}\n", "7:36", "`every` must be above 0"),
+    "blank gate value": (GOOD + "guards: {gate: {url: }}\n", "7:22", "`url` is blank; give it a value"),
     "guards key": (GOOD + "guards: {max_number: 5}\n", "7:10", "did you mean `max_numbers`?"),
     # the groups
     "group as text": (group("unpod-main\n"), "4:5", "a group must be a mapping"),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 PREFIX = "TEARDOWN_"
 _ELSEWHERE = frozenset({"TEARDOWN_CONFIG", "TEARDOWN_STATE_DIR"})
 _LISTS = frozenset({"protect", "batches"})
-_SECTIONS = frozenset(ConfigFile.model_fields)
+_SECTIONS = frozenset(ConfigFile.keys)
 
 
 def overlay(root: Mapping, environ: Environ[str, str], page: Page) -> Mapping:

@@ -31,12 +31,11 @@ def read_guards(node: Node | None, page: Page, defaults: Guards) -> tuple[Guards
     protect = node.get("protect")
     inline = protect.items if isinstance(protect, Sequence) else []
     entries = _patterns(page, (item for item in inline if isinstance(item, Scalar)))
-    values = model.model_dump(exclude_unset=True, exclude={"protect", "protect_from", "batches", "gate"})
-    if model.batches:
-        values["batches"] = model.batches
+    values = {name: value for name, value in vars(model).items() if value is not None and name != "protect_from"}
     if model.gate and (spot := node.get("gate")):
         values["gate"] = _gate(model.gate, page, spot)
-    return replace(defaults, **values, protect=tuple(dict.fromkeys([*defaults.protect, *entries, *listed]))), digests
+    values["protect"] = tuple(dict.fromkeys([*defaults.protect, *entries, *listed]))
+    return replace(defaults, **values), digests
 
 
 def _gate(model: GateFile, page: Page, spot: Node) -> Gate:

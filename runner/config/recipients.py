@@ -34,8 +34,8 @@ def _recipient(node: Node, page: Page) -> Recipient | None:
     _try_template(node.get("template"), page)
     if model is None:
         return None
-    values = model.model_dump(exclude={"urls", "events"})
-    return Recipient(tuple(ref for ref in refs if ref), frozenset(model.events), **values)
+    values = vars(model) | {"urls": tuple(ref for ref in refs if ref), "events": frozenset(model.events)}
+    return Recipient(**values)
 
 
 def _address(node: Scalar, page: Page) -> SecretRef | None:

@@ -1,40 +1,38 @@
-"""The grammar of a plan, as pydantic models: all but the numbers themselves, and the JSON Schema for editors."""
+"""The grammar of a plan: all but the numbers themselves, and what editors are told of it."""
 
 from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
-
-from runner.config.grammar import GuardsFile  # noqa: TC001 - pydantic reads the annotation
+from runner.config.grammar import LINE, GuardsFile
 from runner.document import quoted
-from runner.document.schema import Line, Strict, choice, parsed
-from runner.plan.reassign import Destination  # noqa: TC001 - pydantic reads the annotation
-from runner.plan.slugs import Slug  # noqa: TC001 - pydantic reads the annotation
+from runner.document.grammar import Strict, key
+from runner.document.kinds import Elsewhere, Inner, Kind, choice, parsed, text
+from runner.plan.reassign import BridgeFile, GatewaysFile
+from runner.plan.slugs import SLUG
 
 if TYPE_CHECKING:
-    from pydantic.config import JsonDict
+    from typing import ClassVar
 
 _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})?"
 )
 _NUMBER = {
-    "anyOf": [{"type": "string", "pattern": r"^\+[1-9][0-9]{6,14}$"}, {"type": "integer", "minimum": 1_000_000}],
+    "anyOf": [{"pattern": r"^\+[1-9][0-9]{6,14}$", "type": "string"}, {"minimum": 1_000_000, "type": "integer"}],
     "description": "E.164: `+` and 7 to 15 digits; quotes are not needed.",
 }
 _NOTED = {
-    "type": "object",
-    "properties": {"number": _NUMBER, "note": {"type": "string", "minLength": 1}},
-    "required": ["number"],
     "additionalProperties": False,
+    "properties": {"number": _NUMBER, "note": {"minLength": 1, "type": "string"}},
+    "required": ["number"],
+    "type": "object",
 }
 _NUMBERS = {
-    "anyOf": [{"const": "all"}, {"type": "array", "minItems": 1, "items": {"anyOf": [*_NUMBER["anyOf"], _NOTED]}}],
-    "description": "The numbers to detach, or `all`: whatever is attached when the pre-check looks.",
+    "anyOf": [{"const": "all"}, {"items": {"anyOf": [*_NUMBER["anyOf"], _NOTED]}, "minItems": 1, "type": "array"}],
 }
-_ONE_OF_EACH: JsonDict = {
+_ONE_OF_EACH = {
     "anyOf": [{"required": ["account"]}, {"required": ["provider"]}],
     "oneOf": [{"required": ["numbers"]}, {"required": ["numbers_from"]}],
     "not": {"required": ["bridge", "gateway"]},
@@ -54,71 +52,75 @@ def _instant(text: str) -> datetime:
         raise ValueError(f"{quoted(text)} is not in the calendar or on the clock; correct it") from None
 
 
-def _first_version(value: object) -> int:
+def _first_version(value: object) -> Literal[1]:
     if value != "1":
         raise ValueError(f"this release reads version 1, not {quoted(value)}; write `version: 1`")
     return 1
 
 
-Instant = Annotated[datetime, parsed(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
+INSTANT = parsed(_instant, {"type": "string", "format": "date-time"})
+_ANYTHING = Elsewhere({"type": "object", "additionalProperties": True})
+_DESTINATION = Elsewhere({"anyOf": [Inner(BridgeFile).schema, Inner(GatewaysFile).schema]}, BridgeFile, GatewaysFile)
 
 
 class WindowFile(Strict):
     """When the run may start and go on; RFC 3339 times with a zone."""
 
-    not_before: Instant | None = Field(default=None, description="It does not start earlier.")
-    not_after: Instant | None = Field(default=None, description="Nothing new starts later.")
+    not_before: datetime | None = key(INSTANT, "It does not start earlier.", default=None)
+    not_after: datetime | None = key(INSTANT, "Nothing new starts later.", default=None)
 
 
 class GroupFile(Strict):
     """Numbers at one target of one account."""
 
-    model_config = ConfigDict(json_schema_extra=_ONE_OF_EACH)
+    also: ClassVar[dict[str, Any]] = _ONE_OF_EACH
 
-    account: Line | None = Field(default=None, description="An account of the config.")
-    provider: Line | None = Field(default=None, description="Instead of the account, where the config has one of it.")
-    bridge: Slug | None = Field(default=None, description="The slug of an Unpod bridge.")
-    gateway: Slug | None = Field(
-        default=None, description="The id of a VideoSDK gateway: detach only while attached to it."
-    )
-    numbers: Annotated[Any, WithJsonSchema(_NUMBERS)] = Field(default=None)
-    numbers_from: Line | None = Field(
-        default=None, description="A .csv with a `number` column, or a .txt with a number a line; relative to the plan."
-    )
-    note: Line | None = Field(default=None, description="A remark on all numbers of the group.")
-    if_missing: Annotated[Literal["ok", "block"], choice("ok", "block")] = Field(
-        default="block", description="Whether the target may be gone already."
-    )
-    then: Annotated[Literal["delete_target"], choice("delete_target")] | None = Field(
-        default=None, description="delete_target: once nothing is left on it, delete the bridge, or the gateways."
-    )
-    reattach: dict[str, Any] = Field(default={}, description="What a rollback needs and the provider does not show.")
-    reassign: Destination | None = Field(
+    account: str | None = key(LINE, "An account of the config.", default=None)
+    provider: str | None = key(LINE, "Instead of the account, where the config has one of it.", default=None)
+    bridge: str | None = key(SLUG, "The slug of an Unpod bridge.", default=None)
+    gateway: str | None = key(SLUG, "The id of a VideoSDK gateway: detach only while attached to it.", default=None)
+    numbers: object = key(
+        Elsewhere(_NUMBERS),
+        "The numbers to detach, or `all`: whatever is attached when the pre-check looks.",
         default=None,
-        description="Where the numbers are moved to, instead of being detached; then every group of the plan has it.",
     )
+    numbers_from: str | None = key(
+        LINE, "A .csv with a `number` column, or a .txt with a number a line; relative to the plan.", default=None
+    )
+    note: str | None = key(LINE, "A remark on all numbers of the group.", default=None)
+    if_missing: Literal["ok", "block"] = key(
+        choice("ok", "block"), "Whether the target may be gone already.", default="block"
+    )
+    then: Literal["delete_target"] | None = key(
+        choice("delete_target"),
+        "delete_target: once nothing is left on it, delete the bridge, or the gateways.",
+        default=None,
+    )
+    reattach: dict[str, Any] = key(_ANYTHING, "What a rollback needs and the provider does not show.", default={})
+    reassign: object = key(
+        _DESTINATION,
+        "Where the numbers are moved to, instead of being detached; then every group of the plan has it.",
+        default=None,
+    )
+
+
+_GROUPS = Elsewhere({"type": "array", "items": Inner(GroupFile).schema, "minItems": 1}, GroupFile)
 
 
 class NumberFile(Strict):
     """One number with its note."""
 
-    number: str
-    note: Line | None = None
+    number: str = key(text(), "In E.164.")
+    note: str | None = key(LINE, "A remark.", default=None)
 
 
-class PlanHead(Strict):
-    """A plan but for its groups, which are checked one by one."""
-
-    version: Annotated[Literal[1], BeforeValidator(_first_version)] = Field(description="The version of this grammar.")
-    name: Line = Field(description="What the run is called in log and report.")
-    description: str | None = Field(default=None, description="What it is for.")
-    metadata: dict[str, Any] = Field(default={}, description="Copied to log and report, such as a ticket.")
-    window: WindowFile | None = Field(default=None, description="When the run may start and go on.")
-    guards: GuardsFile | None = Field(default=None, description="What stops it; the defaults are the config's.")
-    teardown: Any
-
-
-class PlanFile(PlanHead):
+class PlanFile(Strict):
     """A plan of teardown: which numbers to detach from which targets."""
 
-    teardown: list[GroupFile] = Field(min_length=1, description="The numbers, by account and target.")
+    version: Literal[1] = key(Kind(_first_version, {"type": "integer", "const": 1}), "The version of this grammar.")
+    name: str = key(LINE, "What the run is called in log and report.")
+    description: str | None = key(text(), "What it is for.", default=None)
+    metadata: dict[str, Any] = key(_ANYTHING, "Copied to log and report, such as a ticket.", default={})
+    window: WindowFile | None = key(Inner(WindowFile), "When the run may start and go on.", default=None)
+    guards: GuardsFile | None = key(Inner(GuardsFile), "What stops it; the defaults are the config's.", default=None)
+    teardown: object = key(_GROUPS, "The numbers, by account and target.")

@@ -21,7 +21,7 @@ from runner.document import (
     schema,
     uncollected,
 )
-from runner.plan.grammar import PlanFile, PlanHead, WindowFile
+from runner.plan.grammar import PlanFile, WindowFile
 from runner.plan.groups import Groups
 from runner.plan.listing import Numbers
 from runner.plan.model import Group, Plan
@@ -74,14 +74,13 @@ def json_schema() -> dict[str, Any]:
     return schema.json_schema(PlanFile, "Plan of teardown")
 
 
-def _head(root: Mapping, page: Page) -> tuple[PlanHead | None, Window | None]:
+def _head(root: Mapping, page: Page) -> tuple[PlanFile | None, Window | None]:
     """Read all but the guards and the groups, which are read on their own so that they show their problems too."""
     node = root.get("window")
     window = _window(node, page) if node else None
     given: dict[str, object] = {"window": None, "guards": None, "teardown": None}
-    return schema.validate(
-        PlanHead, root, page, "the plan", given | schema.free(root, page, "metadata", schema.plain)
-    ), window
+    given |= schema.free(root, page, "metadata", schema.plain)
+    return schema.validate(PlanFile, root, page, "the plan", given), window
 
 
 def _window(node: Node, page: Page) -> Window | None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import AfterValidator, Field
-
+from runner.config.grammar import LINE
 from runner.config.reattach import is_reference
-from runner.document import Mapping
-from runner.document.schema import WHOLE, Line, Strict, choice, validate
-from runner.plan.slugs import Slug  # noqa: TC001 - pydantic reads the annotation
+from runner.document.grammar import Strict, key
+from runner.document.kinds import Inner, choice, line, whole
+from runner.document.schema import validate
+from runner.plan.slugs import SLUG
 
 if TYPE_CHECKING:
     from runner.document import Node, Page
 
-_Refused = Annotated[Literal["put_back", "leave"], choice("put_back", "leave")]
+_REFUSED = choice("put_back", "leave")
 _IF_REFUSED = "What becomes of a number that is not taken there: back to where it was, or left attached to nothing."
 
 
@@ -27,48 +27,50 @@ def _reference(text: str) -> str:
 class BridgeFile(Strict):
     """Another bridge of the same Unpod account."""
 
-    bridge: Slug = Field(description="The slug of the bridge that the numbers are moved to.")
-    provider_config_id: Annotated[int, Field(ge=1), WHOLE] | None = Field(
-        default=None, description="Through which provider configuration; without it the one that each number has now."
+    bridge: str = key(SLUG, "The slug of the bridge that the numbers are moved to.")
+    provider_config_id: int | None = key(
+        whole(least=1),
+        "Through which provider configuration; without it the one that each number has now.",
+        default=None,
     )
-    if_refused: _Refused = Field(default="put_back", description=_IF_REFUSED)
+    if_refused: Literal["put_back", "leave"] = key(_REFUSED, _IF_REFUSED, default="put_back")
 
     def settings(self) -> dict[str, Any]:
         """Return what is given, flat."""
-        return self.model_dump(exclude_none=True)
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 class AuthFile(Strict):
     """The credentials that the trunk asks for."""
 
-    username: Line = Field(description="The user name.")
-    password: Annotated[Line, AfterValidator(_reference)] = Field(description="A reference: `${NAME}` or `file:/path`.")
+    username: str = key(LINE, "The user name.")
+    password: str = key(line(_reference), "A reference: `${NAME}` or `file:/path`.")
 
 
 class InboundFile(Strict):
     """The side that takes calls."""
 
-    region: Line = Field(default="auto", description="Such as `auto` or `us002`.")
+    region: str = key(LINE, "Such as `auto` or `us002`.", default="auto")
 
 
 class OutboundFile(InboundFile):
     """The side that makes calls."""
 
-    address: Line = Field(description="Host or host:port of the SIP trunk.")
-    transport: Annotated[Literal["udp", "tcp", "tls"], choice("udp", "tcp", "tls")] = Field(description="How it talks.")
-    auth: AuthFile | None = Field(default=None, description="What the trunk asks for, if anything.")
+    address: str = key(LINE, "Host or host:port of the SIP trunk.")
+    transport: Literal["udp", "tcp", "tls"] = key(choice("udp", "tcp", "tls"), "How it talks.")
+    auth: AuthFile | None = key(Inner(AuthFile), "What the trunk asks for, if anything.", default=None)
 
 
 class GatewaysFile(Strict):
     """A configuration of gateways at VideoSDK: each number gets a new pair of them."""
 
-    name: Line = Field(description="What the new gateways are called.")
-    inbound: InboundFile | None = Field(default=None, description="How calls come in.")
-    outbound: OutboundFile = Field(description="How calls go out.")
-    media_encryption: Annotated[Literal["disable", "enable"], choice("disable", "enable")] = Field(
-        default="disable", description="Whether media is encrypted."
+    name: str = key(LINE, "What the new gateways are called.")
+    inbound: InboundFile | None = key(Inner(InboundFile), "How calls come in.", default=None)
+    outbound: OutboundFile = key(Inner(OutboundFile), "How calls go out.")
+    media_encryption: Literal["disable", "enable"] = key(
+        choice("disable", "enable"), "Whether media is encrypted.", default="disable"
     )
-    if_refused: _Refused = Field(default="put_back", description=_IF_REFUSED)
+    if_refused: Literal["put_back", "leave"] = key(_REFUSED, _IF_REFUSED, default="put_back")
 
     def settings(self) -> dict[str, Any]:
         """Return what is given, flat."""
@@ -86,28 +88,8 @@ class GatewaysFile(Strict):
         }
 
 
-Destination = BridgeFile | GatewaysFile
-
-
-def read(node: Node, provider: str, page: Page) -> Destination | None:
+def read(node: Node, provider: str, page: Page) -> BridgeFile | GatewaysFile | None:
     """Return the destination that ``node`` describes at ``provider``; None after noting its problems."""
     if provider == "unpod":
         return validate(BridgeFile, node, page, "`reassign`")
-    outbound, inbound = _inner(node, "outbound"), _inner(node, "inbound")
-    auth = outbound and _inner(outbound, "auth")
-    parts: dict[str, Strict | None] = {}
-    if auth:
-        parts["auth"] = validate(AuthFile, auth, page, "`auth`")
-    if inbound:
-        parts["inbound"] = validate(InboundFile, inbound, page, "`inbound`")
-    if outbound:
-        given: dict[str, object] = {"auth": parts["auth"] or AuthFile.model_construct()} if auth else {}
-        parts["outbound"] = validate(OutboundFile, outbound, page, "`outbound`", given)
-    sides = {"inbound": parts.get("inbound") or InboundFile(), "outbound": parts.get("outbound")}
-    whole: dict[str, object] = {key: side or OutboundFile.model_construct() for key, side in sides.items()}
-    file = validate(GatewaysFile, node, page, "`reassign`", whole)
-    return None if None in parts.values() else file
-
-
-def _inner(node: Node, key: str) -> Node | None:
-    return node.get(key) if isinstance(node, Mapping) else None
+    return validate(GatewaysFile, node, page, "`reassign`")

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import orjson
-from pydantic import BaseModel, ValidationError
+from msgspec import DecodeError
+from msgspec.json import Decoder
 
 from runner.begin import Rules
 from runner.e164 import NumberList
 from runner.errors import BlockedError, InputError
 from runner.plan import Approved, Group, Plan
-from runner.saved.form import BEGIN, END, Head, Place, SavedItem, seconds_of
+from runner.saved.form import BEGIN, END, Form, Head, Place, SavedItem, seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
 
     from runner.policy import Guards
 
-M = TypeVar("M", bound=BaseModel)
+F = TypeVar("F", bound=Form)
 
 _MEND = "save a new check by `teardown check PLAN --out FILE`"
+_HEAD, _ITEM = Decoder(Head), Decoder(SavedItem)
 
 
 class _AlteredError(Exception):
@@ -153,20 +155,20 @@ def _parts(path: Path, expected: str | None = None) -> Iterator[Head | SavedItem
 def _head(path: Path, line: bytes) -> Head:
     if not line.startswith(BEGIN) or not line.endswith(b',"items":[\n'):
         raise _AlteredError
-    return _parsed(Head, path, 1, b"{" + line[len(BEGIN) :].removesuffix(b',"items":[\n') + b"}")
+    return _parsed(_HEAD, path, 1, b"{" + line[len(BEGIN) :].removesuffix(b',"items":[\n') + b"}")
 
 
 def _item(path: Path, number: int, line: bytes, groups: int) -> SavedItem:
-    item = _parsed(SavedItem, path, number, line.rstrip(b",\n"))
+    item = _parsed(_ITEM, path, number, line.rstrip(b",\n"))
     if item.group >= groups:
         raise _AlteredError
     return item
 
 
-def _parsed(model: type[M], path: Path, number: int, text: bytes) -> M:
+def _parsed(decoder: Decoder[F], path: Path, number: int, text: bytes) -> F:
     try:
-        return model.model_validate_json(text)
-    except ValidationError as error:
+        return decoder.decode(text)
+    except (DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _AlteredError(f"{path}:{number}") from error
 
 
