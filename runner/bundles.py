@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import orjson
+from msgspec import Struct
 
 from runner.channel import departed
 from runner.decide import Case, Finish, Halt, Look, Looked, Send, Sent, decide, wind_up
@@ -38,8 +39,7 @@ Known = list[tuple[int, str, str]]
 """Id, number and what is known as JSON, of each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bundle:
+class Bundle(Struct, frozen=True):
     """Numbers that go in one request, and where they were; ``tried`` are those that something was sent for before."""
 
     items: tuple[Item, ...]

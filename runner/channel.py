@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from msgspec import Struct
 from yarl import URL
 
 from runner.errors import AccessDenied, LostAnswer, NotSent, RequestError, Throttled, UnexpectedAnswer
@@ -179,8 +180,7 @@ class Channel:
             self._silences, self._silent_since = 1, started
 
 
-@dataclass(frozen=True, slots=True)
-class Through:
+class Through(Struct, frozen=True):
     """A channel as one number uses it that is moved: its requests belong to a passage."""
 
     channel: Channel

@@ -5,8 +5,9 @@ Nothing is deleted that a look has not just shown to be empty, and the mark is o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from runner.clearing import Clearing, key_of
 from runner.decide import Case
@@ -31,8 +32,7 @@ _DONE = ("deleted", "already_deleted")
 _LEFT_OUT = ("not_confirmed", "dry_run")
 
 
-@dataclass(frozen=True, slots=True)
-class Cleaning:
+class Cleaning(Struct, frozen=True):
     """What the groups at these ``places`` of a run's plan want deleted; ``clock`` gives seconds since the epoch."""
 
     journal: Journal

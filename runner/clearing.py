@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from runner.history import SHIFT
 from runner.model import State
 from runner.providers.removing import Thing
@@ -49,8 +51,7 @@ class Stand:
         return "not_verified" if self.unverified else None
 
 
-@dataclass(frozen=True, slots=True)
-class Clearing:
+class Clearing(Struct, frozen=True):
     """Reads one run; ``how`` says by account how things are deleted there, null where they cannot be."""
 
     history: History

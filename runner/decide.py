@@ -13,8 +13,10 @@ wanted, the goal says. The rules, in the order of the code:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from runner.errors import AccessDenied, LaneStopped, NotSent, Refused, RequestError, Throttled
 from runner.goal import DETACH
@@ -25,8 +27,7 @@ if TYPE_CHECKING:
     from runner.policy import RetryPolicy
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """All that is known of one number in this run; counts of tries, ``waited`` and ``throttled`` in seconds."""
 
     attempts: int = 0
@@ -49,15 +50,13 @@ class Case:
         return self.lost or self.refusals > 1
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Struct, frozen=True):
     """What an attempt came to; ``error`` is null after the documented success."""
 
     error: RequestError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(Struct, frozen=True):
     """What a look came to."""
 
     found: Seen | RequestError
@@ -71,31 +70,27 @@ class Looked:
 Evidence = Sent | Looked
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Struct, frozen=True):
     """Send a request ``after`` seconds; ``whole_lane`` when every request of the lane has to wait so long."""
 
     after: float = 0.0
     whole_lane: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """Look at the number ``after`` seconds."""
 
     after: float = 0.0
     whole_lane: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(Struct, frozen=True):
     """The number has its outcome."""
 
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Halt:
+class Halt(Struct, frozen=True):
     """The number has its outcome, and its lane must stop because of ``error``."""
 
     outcome: Outcome

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from runner.decide import Finish, Halt, Looked, Send, Sent, decide, wind_up
 from runner.errors import Refused, RequestError
@@ -25,12 +28,11 @@ _GONE = Looked(Gone())
 _STILL_THERE = Fault("still_there", "the provider confirmed that it was deleted, but a look shows it")
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """It stays, because of ``reason``; ``left`` is what is on it."""
 
     reason: KeptReason
-    left: list[str] = field(default_factory=list)
+    left: list[str] = []
 
 
 @dataclass(slots=True)

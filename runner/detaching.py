@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from runner.execute import Execution, Feed
 from runner.goal import DETACH
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 _TRIES = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Detaching:
+class Detaching(Struct, frozen=True):
     """The stages; ``clock`` gives seconds since the epoch, ``said`` is what a plan has under ``reattach``."""
 
     journal: Journal

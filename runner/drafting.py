@@ -6,9 +6,11 @@ import json
 import os
 import re
 import tempfile
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from runner import config, plan
 from runner.errors import InputError
@@ -18,8 +20,7 @@ _VARIABLE = re.compile(r"[A-Z][A-Z0-9]{0,19}(_[A-Z0-9]{1,20})*")
 _REFERENCE = re.compile(r"\$\{(\w+)\}")
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """What the two files will say; ``keys`` are those of the account besides its provider."""
 
     provider: str
@@ -75,8 +76,7 @@ class Draft:
         return replace(self, keys=self.keys | {key: reference(value) if is_secret(key) else value})
 
 
-@dataclass(frozen=True, slots=True)
-class Files:
+class Files(Struct, frozen=True):
     """Where a draft goes: below one folder."""
 
     folder: Path

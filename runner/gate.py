@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import aiohttp
+from msgspec import Struct
 
 from runner.errors import InputError
 from runner.programs import lacking, run
@@ -28,8 +28,7 @@ def check(gate: Gate | None, environ: Mapping[str, str]) -> None:
         raise InputError(f"guards.gate: {missing}")
 
 
-@dataclass(frozen=True, slots=True)
-class Gatekeeper:
+class Gatekeeper(Struct, frozen=True):
     """Asks ``gate``, if there is one, and lets the next batch through when all is well; ``trip`` stops the run.
 
     When every lane has stopped, nothing leaves whatever the answer is: it is not waited for.

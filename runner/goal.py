@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from runner.model import (
     AlreadyAttached,
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from runner.model import Done, Outcome, Seen
 
 
-@dataclass(frozen=True, slots=True)
-class Goal:
+class Goal(Struct, frozen=True):
     """``attached`` is what is wanted; there are words for it, ``undone`` for a number that has not got ``there``."""
 
     attached: bool

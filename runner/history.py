@@ -6,10 +6,10 @@ import math
 import sqlite3
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
+from msgspec import Struct
 
 from runner import rows
 from runner.errors import LedgerError, StepRefused
@@ -25,8 +25,7 @@ SHIFT = 24
 """How far an item's id holds its target's number shifted left; the rest is its place there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """One group of a run; ``whole`` while its plan says ``all`` and nobody has looked yet."""
 
     no: int
@@ -52,8 +51,7 @@ class Standing(NamedTuple):
     only_refused: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Tab:
+class Tab(Struct, frozen=True):
     """How many items of a target stand alike."""
 
     target: int

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self
+
+from msgspec import Struct
 
 from runner import e164
 from runner.log import plain
@@ -23,8 +24,7 @@ _ADD = (
 _LONGEST = 80
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """What is wanted of an account: numbers at ``targets`` (none: all) that one of ``match`` fits (none: all).
 
     Those that one of ``protect`` fits are not; both may end in ``*``.

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from random import random
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from msgspec import Struct
+
 from runner.decide import Case, Look, Looked, decide
 from runner.errors import Refused, RequestError, Throttled
 
@@ -40,8 +42,7 @@ _NOT_FOUND = 404
 _NOTICEABLE = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Struct, frozen=True):
     """Why a lane takes up nothing new; ``message`` is a sentence without its account."""
 
     code: StopCode

@@ -10,11 +10,12 @@ import fcntl
 import os
 import sqlite3
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, astuple, replace
+from dataclasses import asdict, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from msgspec.structs import astuple
 
 from runner import deletions, entries
 from runner.errors import LeaseLost, LedgerError

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from runner.ledger import Ledger
 
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from runner.records import ItemRecord, LaneRecord, Removal, RunRecord, Timeline
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerFile:
+class LedgerFile(Struct, frozen=True):
     """A ledger that is opened for each read, so that a report stays readable for as long as the file is there."""
 
     path: Path

@@ -5,9 +5,10 @@ Imports nothing of ours. Every other module speaks in these words; ``docs/glossa
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, Literal, NamedTuple
+
+from msgspec import Struct
 
 Confirmation = Literal["response", "verification"]
 GoneReason = Literal["unknown_to_account", "target_gone"]
@@ -79,8 +80,7 @@ STEPS: frozenset[tuple[State, State]] = frozenset(
 """The only steps an item may take; the ledger's storage refuses every other one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """Why something did not work, as the report's ``error`` shows it; never holds a secret."""
 
     code: str
@@ -88,8 +88,7 @@ class Fault:
     http_status: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Detached:
+class Detached(Struct, frozen=True):
     """This run detached it: the provider said so, or a look settled an attempt whose answer was lost."""
 
     confirmed_by: Confirmation
@@ -97,78 +96,68 @@ class Detached:
     state: ClassVar[State] = State.DETACHED
 
 
-@dataclass(frozen=True, slots=True)
-class AlreadyDetached:
+class AlreadyDetached(Struct, frozen=True):
     """It was not attached to its target, and nothing that this run sent can have done that."""
 
     reason: GoneReason | None = None
     state: ClassVar[State] = State.ALREADY_DETACHED
 
 
-@dataclass(frozen=True, slots=True)
-class Reattached:
+class Reattached(Struct, frozen=True):
     """This run put it back: the provider said so, or a look settled an attempt whose answer was lost."""
 
     confirmed_by: Confirmation
     state: ClassVar[State] = State.REATTACHED
 
 
-@dataclass(frozen=True, slots=True)
-class AlreadyAttached:
+class AlreadyAttached(Struct, frozen=True):
     """It was attached as it had been, and nothing that this run sent can have done that."""
 
     state: ClassVar[State] = State.ALREADY_ATTACHED
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(Struct, frozen=True):
     """This run moved it: the provider said so, or a look settled an attempt whose answer was lost."""
 
     confirmed_by: Confirmation
     state: ClassVar[State] = State.MOVED
 
 
-@dataclass(frozen=True, slots=True)
-class AlreadyMoved:
+class AlreadyMoved(Struct, frozen=True):
     """It was attached where it should go, and nothing that this run sent can have done that."""
 
     state: ClassVar[State] = State.ALREADY_MOVED
 
 
-@dataclass(frozen=True, slots=True)
-class Stranded:
+class Stranded(Struct, frozen=True):
     """It was taken off what it hung on and is attached to nothing; ``fault`` says why."""
 
     fault: Fault
     state: ClassVar[State] = State.STRANDED
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(Struct, frozen=True):
     """Left alone on purpose."""
 
     reason: SkipReason
     state: ClassVar[State] = State.SKIPPED
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """It is known to be as it was: still attached (or attached again, in a move), in a rollback not put back."""
 
     fault: Fault
     state: ClassVar[State] = State.FAILED
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(Struct, frozen=True):
     """An attempt was sent, and no look could settle what it did."""
 
     fault: Fault
     state: ClassVar[State] = State.UNKNOWN
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(Struct, frozen=True):
     """Nothing was sent, or what was sent was refused unprocessed; ``fault`` says what stood in the way."""
 
     fault: Fault | None = None
@@ -179,33 +168,29 @@ Done = Detached | AlreadyDetached | Reattached | AlreadyAttached | Moved | Alrea
 Outcome = Done | Skipped | Failed | Stranded | Unknown | Pending
 
 
-@dataclass(frozen=True, slots=True)
-class Attached:
+class Attached(Struct, frozen=True):
     """A look saw the number attached to its target; neither field holds a secret.
 
     ``before`` tells what exactly it hangs on, ``details`` what else a rollback needs, as far as this look showed it.
     """
 
     before: dict[str, object]
-    details: dict[str, object] = field(default_factory=dict)
+    details: dict[str, object] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(Struct, frozen=True):
     """A look saw that the number is not attached to its target."""
 
     reason: GoneReason | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Elsewhere:
+class Elsewhere(Struct, frozen=True):
     """A look saw the number attached, but to ``where`` and not to its target."""
 
     where: str
 
 
-@dataclass(frozen=True, slots=True)
-class Still:
+class Still(Struct, frozen=True):
     """A look saw the number attached to ``where`` it is to be moved from."""
 
     where: str

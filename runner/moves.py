@@ -6,8 +6,9 @@ no place, and whatever ends a leg leads to the next attempt to give it one, or t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from runner.goal import DETACH, REATTACH, Goal
 from runner.model import (
@@ -45,8 +46,7 @@ class Leg(StrEnum):
         return DETACH if self is Leg.AWAY else REATTACH
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Struct, frozen=True):
     """From where to where one number is moved, as sentences call it, and whether it can be put ``back``."""
 
     here: str

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from runner.crossing import CrossedReader, Passengers
 from runner.departure import Departure
@@ -31,8 +33,7 @@ if TYPE_CHECKING:
 _ALL = (0, 1 << 62)
 
 
-@dataclass(frozen=True, slots=True)
-class Moving:
+class Moving(Struct, frozen=True):
     """The stages; ``clock`` gives seconds since the epoch, ``secrets`` are the values of references that were given.
 
     ``said`` is what a plan has under ``reattach``, and ``to`` what it has under ``reassign``, by the target's number.
@@ -47,7 +48,7 @@ class Moving:
     secrets: Mapping[str, str]
     dry_run: bool
     goal = MOVE
-    adrift: set[int] = field(default_factory=set)
+    adrift: set[int] = set()
     """Items that are attached to nothing, as an earlier process has taken them off."""
 
     async def expand(self, lane: Lane, reads: Reads, targets: Sequence[Target]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from runner.errors import RequestError
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 _MOMENT = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Crossing:
+class Crossing(Struct, frozen=True):
     """Where a number is ``moved_to``, and how long that left it without a place; nulls where it is not moved."""
 
     moved_to: str | None = None
@@ -28,8 +28,7 @@ class Crossing:
 _NONE = Crossing()
 
 
-@dataclass(frozen=True, slots=True)
-class Narrator:
+class Narrator(Struct, frozen=True):
     """Tells ``log`` and ``progress`` what happened."""
 
     log: Log

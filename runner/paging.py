@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from runner.errors import UnexpectedAnswer
 
@@ -14,8 +15,7 @@ PASSES = 4
 """How often a listing is read again because it changed while it was read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """Rows of one page, by what identifies them, and how many rows the provider says there are in all."""
 
     rows: dict[str, Any]

@@ -9,8 +9,9 @@ import signal
 import tempfile
 from asyncio.subprocess import DEVNULL
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 _KEPT = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Ran:
+class Ran(Struct, frozen=True):
     """How a command ended: ``failure`` is null when it did with status 0; ``output`` is the end of what it wrote."""
 
     failure: str | None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from msgspec import Struct, field
 
 from runner.tally import Tally
 
@@ -21,8 +22,7 @@ Command = Literal["pause", "unpause", "stop"]
 """What somebody else can want of the process that works on a run."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunRecord:
+class RunRecord(Struct, frozen=True):
     """One execution of one plan; ``ending`` and ``finished_at`` are null while it goes on, or when it was killed."""
 
     id: str
@@ -74,8 +74,7 @@ class ItemRecord(NamedTuple):
     """How long it was attached to nothing while it was moved, at most; null where nobody measured that."""
 
 
-@dataclass(frozen=True, slots=True)
-class LaneRecord:
+class LaneRecord(Struct, frozen=True):
     """One account's part in a run, summed over all processes that worked on it."""
 
     account: str
@@ -87,8 +86,7 @@ class LaneRecord:
     """Why its newest process sends nothing at the moment; only means something while the run is live."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewTarget:
+class NewTarget(Struct, frozen=True):
     """One group of a plan; ``numbers`` is null for all that is attached when the pre-check looks.
 
     The numbers of an ``excluded`` group are left alone from the start. In a rollback ``befores`` says of each number
@@ -166,8 +164,7 @@ class Pulse(NamedTuple):
     longest_ms: float
 
 
-@dataclass(frozen=True, slots=True)
-class Timeline:
+class Timeline(Struct, frozen=True):
     """The detach requests of a run over its time, cut into ``slots`` of ``width`` seconds from ``start`` on.
 
     An account has a pulse a target at most in each; slots in which nothing was sent have none.
@@ -190,8 +187,7 @@ class Settled(NamedTuple):
     gap_ms: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(Struct, frozen=True):
     """Who holds an account's lane, and until when (seconds since the epoch) unless it is renewed."""
 
     account: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from runner.bundles import Bundles, Restoration, bundled
 from runner.goal import REATTACH
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from runner.providers import Before, Reader, Reads, Reattaching
 
 
-@dataclass(frozen=True, slots=True)
-class Restoring:
+class Restoring(Struct, frozen=True):
     """The stages; ``clock`` gives seconds since the epoch, ``secrets`` are the values of references that were given."""
 
     journal: Journal
@@ -35,7 +35,7 @@ class Restoring:
     clock: Callable[[], float]
     secrets: Mapping[str, str]
     goal = REATTACH
-    _places: dict[str, Places] = field(default_factory=dict)
+    _places: dict[str, Places] = {}
 
     async def expand(self, lane: Lane, reads: Reads, targets: Sequence[Target]) -> None:
         """Find out nothing: the run that is put back has named every number."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from runner.history import SHIFT, destination_name
 from runner.model import Attached, Elsewhere, Still
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from runner.providers import Before, Moving, Reattaching, Spec
 
 
-@dataclass(frozen=True, slots=True)
-class Routes:
+class Routes(Struct, frozen=True):
     """``said`` is what the plan has under ``reassign``, by the target's number; ``secrets`` are values by reference."""
 
     spec: Spec

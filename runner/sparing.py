@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from runner.errors import AccessDenied, RequestError, Throttled
 from runner.execute import item_of, stop_for
@@ -37,8 +38,7 @@ Found = list[tuple[int, str]]
 """Ids and numbers of items."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sparing:
+class Sparing(Struct, frozen=True):
     """What the calls of one lane forbid of its ``targets``; ``clock`` gives seconds since the epoch."""
 
     lane: Lane

@@ -14,6 +14,7 @@ import aiohttp
 import msgspec
 import orjson
 from aiohttp.http_exceptions import HttpProcessingError
+from msgspec import Struct
 
 from runner.deadlines import Deadlines
 from runner.errors import AccessDenied, LostAnswer, NotSent, Refused, RequestError, Throttled, UnexpectedAnswer
@@ -42,8 +43,7 @@ _JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
+class Quota(Struct, frozen=True):
     """What X-RateLimit headers tell: requests ``limit`` and ``remaining`` until the reset, ``resets_in`` seconds."""
 
     limit: int | None

@@ -3,8 +3,8 @@
 import sqlite3
 from collections import deque
 from contextlib import closing, contextmanager
-from dataclasses import replace
 
+from msgspec.structs import replace
 from reporting import RUN
 
 from runner.model import (

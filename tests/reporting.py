@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from runner import report
 from runner.model import TROUBLED, Fault, State

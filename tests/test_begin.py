@@ -2,13 +2,13 @@
 
 import json
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ledgers import see
+from msgspec.structs import replace
 from reporting import RUN
 
 from runner import plan

@@ -8,11 +8,11 @@ import socket
 import subprocess
 import sys
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from runner.errors import BusyError, LeaseLost
 from runner.holding import TTL, _process, holding, is_dead

@@ -9,7 +9,6 @@ import sys
 import tempfile
 from collections import Counter
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,6 +31,7 @@ from ledgers import (
     states,
     step,
 )
+from msgspec.structs import replace
 from reporting import RUN
 
 from runner.errors import LedgerError, StepRefused

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import pydoc
 import re
 import subprocess
 import sys
@@ -65,6 +66,13 @@ def test_the_page_explains_every_public_name():
     rows = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
     assert sorted(name for row in rows for name in re.findall(r"`(\w+)`", row)) == sorted(runner.__all__)
     assert all(getattr(runner, name) is not None for name in runner.__all__)
+
+
+@pytest.mark.parametrize("name", runner.__all__)
+def test_every_public_name_explains_itself(name):
+    """`help()` shows what it takes, and what it is for."""
+    shown = pydoc.render_doc(getattr(runner, name), renderer=pydoc.plaintext)
+    assert f"{getattr(runner, name).__name__}(" in shown
 
 
 def test_an_unknown_name_is_refused():

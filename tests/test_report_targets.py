@@ -2,12 +2,12 @@
 
 import io
 import json
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from msgspec.structs import replace
 from reporting import BOOM, HOSTILE, RUN, STARTED, Records, item, text
 
 from runner import report

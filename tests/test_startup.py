@@ -15,9 +15,8 @@ SHOWN = {"markupsafe", "rich"}
 GRAMMAR = "runner.document.grammar"
 READ = {"phonenumbers", GRAMMAR, "yaml"}
 STORED = {"orjson", "sqlite3"}
-CHECKING = {"msgspec", "pydantic"}
 WATCHED = {"opentelemetry", "opentelemetry.sdk", "prometheus_client"}
-HEAVY = NETWORK | SHOWN | READ | STORED | CHECKING | WATCHED | {"importlib.metadata", "email", "zipfile"}
+HEAVY = NETWORK | SHOWN | READ | STORED | WATCHED | {"importlib.metadata", "email", "zipfile"}
 
 
 def imported(*command, **environ):
@@ -85,7 +84,7 @@ def test_validate_neither_speaks_to_a_network_nor_opens_a_ledger():
 @pytest.mark.parametrize("what", ["plan", "config", "report"])
 def test_a_schema_needs_no_more_than_a_grammar(what):
     """No network, no display, no ledger and no numbering plans."""
-    assert not imported("schema", what) & (NETWORK | SHOWN | CHECKING | {"sqlite3", "phonenumbers"})
+    assert not imported("schema", what) & (NETWORK | SHOWN | {"sqlite3", "phonenumbers"})
 
 
 def test_looking_at_a_ledger_needs_no_network_and_no_grammar(ran):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import Struct
 
 from runner.errors import InputError
 
@@ -75,8 +75,7 @@ def _plan(path: str, settings: Settings, *, rehearsal: bool) -> Plan:
         return plans.load(path, None, default_guards=guards)  # a sandbox stands in for accounts that nobody configured
 
 
-@dataclass(frozen=True, slots=True)
-class Closing:
+class Closing(Struct, frozen=True):
     """What is left to do when ``plan`` was done, or only looked at; ``accounts`` are none in a rehearsal."""
 
     world: World

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec.structs import replace
 
 from runner.cli.options import global_options
 from runner.errors import InputError
@@ -127,7 +127,7 @@ def _setting(draft: Draft, key: str) -> Callable[[str], Draft]:
 
 
 def _field(draft: Draft, name: str, convert: Callable[[str], object]) -> Callable[[str], Draft]:
-    return lambda text: replace(draft, **{name: convert(text)})  # type: ignore[arg-type] # of the field's own type
+    return lambda text: replace(draft, **{name: convert(text)})
 
 
 def _ask(words: str, default: str | None, made: Callable[[str], Draft]) -> Draft:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from runner.document.files import PLAN_LIMIT, decode, read
 from runner.document.nodes import Page, Scalar, Spot
@@ -27,8 +28,7 @@ class _Unusable(Exception):
     """A problem was noted after which the rest of the file cannot be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """What a number file holds: the SHA-256 of its bytes, and its rows, which stand on ``page`` and are read once."""
 
     digest: bytes

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import bisect
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from runner.ledger import Ledger
 from runner.report import fold
@@ -28,8 +29,7 @@ BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds of the latency histogram, in seconds; beyond the last one there is one more bucket."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
+class Spread(Struct, frozen=True):
     """How values are spread over ``BOUNDS``: ``counts`` of each bucket alone, and the ``total`` of the values.
 
     ``low`` and ``high`` are the smallest and the largest of them, 0 where there are none.
@@ -52,8 +52,7 @@ class Spread:
         return cls(tuple(counts), total, low, tally.longest_ms / 1000)
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(Struct, frozen=True):
     """One instrument with all of its series; ``name`` is dotted, and lacks its unit."""
 
     name: str
@@ -63,8 +62,7 @@ class Family:
     series: list[tuple[Labels, float | Spread]]
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
+class Figures(Struct, frozen=True):
     """All instruments of a run of ``plan``, as they stood ``at``; times are seconds since the epoch."""
 
     plan: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from rich.text import Text
 
 from runner.log import plain
@@ -69,8 +70,7 @@ class Row:
         object.__setattr__(self, "cells", cells)
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Struct, frozen=True):
     """The rows of one frame, under ``phase``, in a terminal of ``width`` and ``height``."""
 
     rows: Sequence[Row]

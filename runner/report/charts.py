@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct
 
 from runner.log import stamp
 from runner.report.markup import filled, joined, own, some
@@ -39,8 +40,7 @@ class Series(NamedTuple):
     values: list[float]
 
 
-@dataclass(frozen=True, slots=True)
-class Slots:
+class Slots(Struct, frozen=True):
     """What one or more lanes were sent in each slot of a run's time: counts, and latencies in ms."""
 
     done: list[int]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -11,8 +13,7 @@ if TYPE_CHECKING:
     from runner.sandbox.record import RequestKind
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """One request as an API sees it; ``body`` is empty when it is not a JSON object."""
 
     path: Mapping[str, str]
@@ -20,22 +21,20 @@ class Call:
     body: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What to answer, and how to do what the answer says was done; bytes are sent as HTML, all else as JSON."""
 
     status: int
     body: Any
     work: Callable[[], None] | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
 
     def with_headers(self, headers: Mapping[str, str]) -> Answer:
         """Give the same answer with more headers."""
         return replace(self, headers={**self.headers, **headers})
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """One documented operation; ``answer`` looks at the truth and leaves the changing to the answer's ``work``."""
 
     method: str

@@ -14,6 +14,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from msgspec import Struct
+
 from runner.errors import InputError, Problem
 from runner.policy import parse_duration
 
@@ -43,8 +45,7 @@ Effect = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """Which requests a fault befalls, what the client sees of it, and whether the work is done all the same."""
 
     scope: Scope
@@ -94,8 +95,7 @@ _SETTINGS = ("lag", "revoke_after")
 _SECONDS: Mapping[str, float | None] = {"slow": 1.0, "http_429": 1.0, "http_503": None}
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """One fault for one request; ``seconds`` is how slow, or the ``Retry-After`` (null: none is sent)."""
 
     name: str
@@ -195,8 +195,7 @@ class Faults:
         return bounds, names
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(Struct, frozen=True):
     value: float
     seconds: float | None = None
 

@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import ipaddress
 import signal
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import orjson
 from aiohttp import web
+from msgspec import Struct
 
 from runner.errors import InputError
 from runner.sandbox.edge import Edge
@@ -42,8 +42,7 @@ accounts:
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(Struct, frozen=True):
     """A running sandbox: where it listens, and what is true in it."""
 
     url: str

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct
 
 from runner import providers
 from runner.errors import BlockedError
@@ -54,8 +55,7 @@ def admit(plan: Plan, accounts: Mapping[str, Account], history: History, options
             )
 
 
-@dataclass(frozen=True, slots=True)
-class Approval:
+class Approval(Struct, frozen=True):
     """Holds a run to its saved check; a rehearsal has made-up ids, so only what is attached counts there."""
 
     check: SavedCheck

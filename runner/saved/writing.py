@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from runner.durable import refusal, replacing
 from runner.errors import InputError
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from runner.report import Report
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """What a check came to, and what of; ``accounts`` are those that were asked, none for a rehearsal."""
 
     report: Report

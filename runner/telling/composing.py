@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from runner import letter
 from runner.log import mask_text, plain
@@ -20,8 +21,7 @@ _LARGEST = 8 * 2**20
 """Bytes of a report that still goes with a message; mail servers and chats refuse more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Composing:
+class Composing(Struct, frozen=True):
     """What to tell of one event; ``report`` is null where there is none yet, ``masked`` hides numbers in the text."""
 
     folder: Path

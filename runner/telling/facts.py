@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from runner.errors import TeardownError
 from runner.ledgerfile import LedgerFile
@@ -23,8 +24,7 @@ Facts = dict[str, Any]
 """The names of `letter.EXAMPLE`, with the values of a run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """The run that is told of: its record, its ledger, and its folder."""
 
     record: RunRecord
