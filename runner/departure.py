@@ -60,10 +60,10 @@ class Departure(Precheck):
     async def _saw(self, sight: NumberSeen) -> None:
         for standing in self._open.at(sight.target, sight.number):
             if isinstance(sight.seen, Attached):
-                self._open.pop(sight.target, sight.number)
+                self._open.drop(sight.target, sight.number)
                 await self._attached(standing, sight.target, sight.seen)
             elif sight.traced and self._searched:
-                self._open.pop(sight.target, sight.number)
+                self._open.drop(sight.target, sight.number)
                 await self._not_here(standing, sight)
         if len(self._sightings) + len(self._settled) >= AT_ONCE:
             await self._write()
@@ -103,10 +103,10 @@ class Departure(Precheck):
             known = await self._known(standing)
             match self._judged(standing, target, seen, known):
                 case Attached() as there:
-                    self._open.pop(target, number)
+                    self._open.drop(target, number)
                     self._settle(standing, settled_by(MOVE, standing, there))
                 case Still() if self._routes.spec.everywhere and known:
-                    self._open.pop(target, number)
+                    self._open.drop(target, number)
                     await self._still(standing, target, seen)
                 case _:
                     pass

@@ -19,13 +19,10 @@ _MOMENT = 1.0
 
 
 class Crossing(Struct, frozen=True):
-    """Where a number is ``moved_to``, and how long that left it without a place; nulls where it is not moved."""
+    """Where a number is ``moved_to``, and how long that left it without a place."""
 
-    moved_to: str | None = None
-    gap_ms: float | None = None
-
-
-_NONE = Crossing()
+    moved_to: str
+    gap_ms: float | None
 
 
 class Narrator(Struct, frozen=True):
@@ -72,14 +69,16 @@ class Narrator(Struct, frozen=True):
         attempts: int | None = None,
         answer: Attempt | None = None,
         was: State | None = None,
-        crossing: Crossing = _NONE,
+        crossing: Crossing | None = None,
     ) -> None:
         """Tell what became of a number after so many ``attempts``.
 
         ``answer`` is the attempt whose answer settled it, where no look was needed; ``was`` what a look corrected.
         """
         fault, state = getattr(outcome, "fault", None), outcome.state
-        how = {"error": fault.message} if fault else {}
+        more: dict[str, object] = {"error": fault.message} if fault else {}
+        if crossing:
+            more |= {"moved_to": crossing.moved_to, "gap_ms": crossing.gap_ms}
         record = self.log.warning if fault else self.log.info
         record(
             "number.finished",
@@ -90,10 +89,8 @@ class Narrator(Struct, frozen=True):
             outcome=state.value,
             attempt=attempts or None,
             latency_ms=round(answer.latency_ms, 1) if answer else None,
-            **how,
             http_status=fault.http_status if fault else answer and answer.http_status,
-            moved_to=crossing.moved_to,
-            gap_ms=crossing.gap_ms,
+            **more,
         )
         self.progress.settled(lane.account, state, was)
 

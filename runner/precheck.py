@@ -142,7 +142,7 @@ class Precheck:
         else:
             for standing in standings:
                 self._away(standing, sight)
-        self._open.pop(sight.target, sight.number)
+        self._open.drop(sight.target, sight.number)
         if len(self._sightings) + len(self._settled) >= AT_ONCE:
             await self._write()
 
@@ -172,7 +172,7 @@ class Precheck:
         if not may_miss and not known:
             self.findings.blocks.append(f"{place(target)} is not found; correct the plan, or set if_missing to ok")
         for standing in standings:
-            self._open.pop(target, standing.number)
+            self._open.drop(target, standing.number)
             self.findings.drift += _drift(gone) if standing.state is State.PLANNED else Counter()
             if may_miss or known:
                 self._settle(standing, settled_by(DETACH, standing, gone))

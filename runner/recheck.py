@@ -116,7 +116,7 @@ class Recheck:
 
     def _no_target(self, target: str | None) -> None:
         for standing in self._open.at_target(target):
-            self._open.pop(target, standing.number)
+            self._open.drop(target, standing.number)
             self._lacks(target, standing, f"{place(target)} does not exist any more", "make it again")
 
     def _lacks(self, target: str | None, standing: Standing, why: str, mend: str | None = None) -> None:

@@ -147,7 +147,8 @@ class Sending:
         """Count what became of an item, and stop where a guard says so; of what is not ``guarded`` none is asked."""
         if isinstance(outcome, Pending):
             return
-        crossing = Crossing(self.moves_to.get(item.id >> SHIFT), gap_ms)
+        there = self.moves_to.get(item.id >> SHIFT)
+        crossing = Crossing(there, gap_ms) if there else None
         self.narrator.settled(
             lane, item.target, item.number, outcome, attempts=attempts, answer=answer, crossing=crossing
         )

@@ -50,14 +50,18 @@ class Waiting:
     def pop(self, target: str | None, number: str) -> tuple[Standing, ...]:
         """Return the same; they wait no longer."""
         found = self.at(target, number)
+        self.drop(target, number)
+        return found
+
+    def drop(self, target: str | None, number: str) -> None:
+        """Let the items that a number stands for wait no longer."""
         numbers = self._at.get(target, {})
-        numbers.pop(number, None)
+        ids = numbers.pop(number, ())
         if not numbers:
             self._at.pop(target, None)
         if self._unusual:
-            for each in found:
-                self._unusual.pop(each.id, None)
-        return found
+            for item in _several(ids):
+                self._unusual.pop(item, None)
 
     def at_target(self, target: str | None) -> list[Standing]:
         """Return all items that wait at a target."""

@@ -128,7 +128,7 @@ def _by_number(rules: Mapping[str, Row] | None) -> dict[str, list[Row]] | None:
 
 def reversal(before: Before) -> Reversal:
     """Return whether a pair like the one that a number hung on can be made."""
-    know = {**before, **(before.get(REATTACH) or {})}
+    know = {**before, **said} if (said := before.get(REATTACH)) else before
     if unknown := [side for side in _SIDES if not know.get(side)]:  # and no key can give those
         return Reversal("none", tuple(f"a known {side} gateway (numbers are put back on pairs)" for side in unknown))
     missing = [key for key in ("name", "address", "transport") if not know.get(key)]

@@ -37,7 +37,7 @@ _DETACHED_COLUMNS = ("number", "account", "provider", "target", "confirmed_by", 
 _OF_MOVE = ("moved_to", "gap_ms")
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What makes a spreadsheet take a cell for a formula; some take the full-width signs as well."""
-_NUMBER = re.compile(r"\+[0-9]+")
+_HARMLESS = re.compile(r"\+[0-9]+|[0-9A-Za-z][ -~]*")
 
 
 class Writer(Protocol):
@@ -118,7 +118,7 @@ def _flat(row: Row) -> list[Any]:
 
 def _safe(cell: Any) -> Any:
     """Keep a row on one line, and a spreadsheet from running a cell as a formula; a phone number is none."""
-    if not isinstance(cell, str) or (cell[:1].isalnum() and cell.isprintable()):
+    if not isinstance(cell, str) or _HARMLESS.fullmatch(cell):
         return cell
     text = plain(cell)
-    return f"'{text}" if text.lstrip().startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
