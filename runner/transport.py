@@ -55,6 +55,8 @@ class Quota(Struct, frozen=True):
 class Reply:
     """An answer with a 2xx status; ``content`` is what came, which is JSON where the status is 200.
 
+    Of a large one only its outline has been checked, so that ``body`` may still be null.
+
     ``message`` is its status and what it says, fit to be shown; null for a plain 200.
     """
 

@@ -19,7 +19,8 @@ _Way = tuple[State, bool, int, bool, bool]
 class Waiting:
     """Items by target and number; a number that stands in two groups of a target stands for two items.
 
-    Hundreds of thousands may wait and nearly all of them stand alike, so how they do is kept once, beside their ids.
+    Each waits at one target. Hundreds of thousands may do so and nearly all of them stand alike, so how they do is kept
+    once, beside their ids.
     """
 
     def __init__(self) -> None:
@@ -39,7 +40,7 @@ class Waiting:
         elif way != self._usual:
             self._unusual[standing.id] = way
         numbers = self._at.setdefault(target, {})
-        if (first := numbers.setdefault(standing.number, standing.id)) is not standing.id:
+        if (first := numbers.setdefault(standing.number, standing.id)) != standing.id:
             numbers[standing.number] = (*_several(first), standing.id)
 
     def at(self, target: str | None, number: str) -> tuple[Standing, ...]:

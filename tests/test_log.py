@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner import log
-from runner.model import Fault, State
+from runner.model import State
 
 STARTED = 1_795_305_600.0
 
@@ -369,12 +369,6 @@ def test_what_json_cannot_hold_is_logged_as_text(start, lines, odd):
     """An odd value costs its type, never the event."""
     start().error("e", odd=odd, attempt=1)
     assert lines()[0]["odd"] == log.plain(str(odd))
-
-
-def test_values_of_our_own_are_readable(start, lines):
-    """A fault is logged with its fields."""
-    start().error("e", error=Fault("refused", "no", 400))
-    assert lines()[0]["error"] == {"code": "refused", "message": "no", "http_status": 400}
 
 
 @pytest.mark.parametrize(

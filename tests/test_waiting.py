@@ -15,7 +15,7 @@ def target(no, name):
     return Target(no, "a", "unpod", name, whole=False, if_missing=False)
 
 
-A, B, C = standing(1, "+14155550101"), standing(2, "+14155550101"), standing(3, "+14155550102")
+A, B, C = standing(1, "+14155550101"), standing(2, "+14155550101"), standing(4, "+14155550102")
 
 
 def test_items_wait_until_they_are_seen():
@@ -34,6 +34,21 @@ def test_items_wait_until_they_are_seen():
     assert waiting.at_target("sales") == []
     assert (waiting.pop("support", A.number), waiting.pop(None, C.number)) == ((A,), (C,))
     assert (len(waiting), waiting.wanted()) == (0, {})
+
+
+def test_what_stands_otherwise_is_told_apart():
+    """Each comes back as it was put in, whatever those before it were, and also when all of them had gone."""
+    tried = standing(3, "+14155550103")._replace(state=State.IN_FLIGHT, known=True, attempts=2)
+    waiting = Waiting()
+    for item in (A, tried, C):
+        waiting.add("sales", item)
+    assert [waiting.at("sales", item.number) for item in (A, tried, C)] == [(A,), (tried,), (C,)]
+    waiting.drop("sales", A.number)
+    assert waiting.at_target("sales") == [tried, C]
+    assert (waiting.pop("sales", tried.number), waiting.pop("sales", C.number)) == ((tried,), (C,))
+    for item in (tried, C):
+        waiting.add("sales", item)
+    assert waiting.at_target("sales") == [tried, C]
 
 
 def test_a_survey_is_about_one_target():

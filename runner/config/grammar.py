@@ -9,7 +9,7 @@ from runner.config.address import page_url, service_url
 from runner.config.telling import Attachment, Event
 from runner.document import quoted
 from runner.document.grammar import Strict, key
-from runner.document.kinds import Elsewhere, Inner, Kind, Some, choice, decimal, line, parsed, seconds, text, whole
+from runner.document.kinds import Given, Inner, Kind, Some, choice, decimal, line, parsed, seconds, text, whole
 from runner.policy import AUTO, Batch, Rate, parse_rate
 
 if TYPE_CHECKING:
@@ -234,8 +234,8 @@ class TracingFile(Strict):
     endpoint: str | None = key(SERVICE, "Where an OpenTelemetry collector takes OTLP over HTTP.", default=None)
 
 
-_ACCOUNTS = Elsewhere({"additionalProperties": Inner(AccountFile).schema, "type": "object"}, AccountFile)
-_RECIPIENTS = Elsewhere({"items": Inner(RecipientFile).schema, "type": "array"}, RecipientFile)
+_ACCOUNTS = Given({"additionalProperties": Inner(AccountFile).schema, "type": "object"}, AccountFile)
+_RECIPIENTS = Given({"items": Inner(RecipientFile).schema, "type": "array"}, RecipientFile)
 
 
 class ConfigFile(Strict):

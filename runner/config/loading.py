@@ -52,7 +52,7 @@ def _settings(root: Node, environ: Environ[str, str], page: Page) -> Settings:
     guards, _ = read_guards(get("guards"), page, Guards())
     notify, hooks = read_recipients(get("notify"), page), read_hooks(get("hooks"), page)
     metrics, tracing = read_metrics(get("metrics"), page), read_tracing(get("tracing"), page)
-    schema.validate(ConfigFile, root, page, "the config", dict.fromkeys(ConfigFile.keys.keys() - {"ledger"}))
+    schema.validate(ConfigFile, root, page, "the config", dict.fromkeys(set(ConfigFile.keys) - {"ledger"}))
     return Settings(
         accounts=accounts,
         retry=RetryPolicy(**vars(retry_file)),

@@ -93,7 +93,7 @@ class Inner(Kind[M]):
         return validate(self._model, node, page, subject)
 
 
-class Elsewhere(Kind[Any]):
+class Given(Kind[Any]):
     """What code of its own reads, and hands to ``validate`` as given; here is only how an editor sees it."""
 
     def __init__(self, schema: Schema, *models: type[Strict]) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 import orjson
-from msgspec import Struct, structs
 
 from runner.log.sinks import LEVELS, Console, LogFile, Sink
 from runner.log.text import mask, mask_line, plain, stamp
@@ -151,10 +150,6 @@ class _Render:
 
 def _encode(event: Fields) -> bytes:
     try:
-        return orjson.dumps(event, default=_fields)
+        return orjson.dumps(event, default=str)
     except TypeError:  # a lone surrogate, an integer beyond 64 bits: the event matters more than its types
         return orjson.dumps({key: plain(str(value)) for key, value in event.items()})
-
-
-def _fields(value: object) -> object:
-    return structs.asdict(value) if isinstance(value, Struct) else str(value)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from runner.config.grammar import LINE, GuardsFile
 from runner.document import quoted
 from runner.document.grammar import Strict, key
-from runner.document.kinds import Elsewhere, Inner, Kind, choice, parsed, text
+from runner.document.kinds import Given, Inner, Kind, choice, parsed, text
 from runner.plan.reassign import BridgeFile, GatewaysFile
 from runner.plan.slugs import SLUG
 
@@ -59,8 +59,8 @@ def _first_version(value: object) -> Literal[1]:
 
 
 INSTANT = parsed(_instant, {"type": "string", "format": "date-time"})
-_ANYTHING = Elsewhere({"type": "object", "additionalProperties": True})
-_DESTINATION = Elsewhere({"anyOf": [Inner(BridgeFile).schema, Inner(GatewaysFile).schema]}, BridgeFile, GatewaysFile)
+_ANYTHING = Given({"type": "object", "additionalProperties": True})
+_DESTINATION = Given({"anyOf": [Inner(BridgeFile).schema, Inner(GatewaysFile).schema]}, BridgeFile, GatewaysFile)
 
 
 class WindowFile(Strict):
@@ -80,7 +80,7 @@ class GroupFile(Strict):
     bridge: str | None = key(SLUG, "The slug of an Unpod bridge.", default=None)
     gateway: str | None = key(SLUG, "The id of a VideoSDK gateway: detach only while attached to it.", default=None)
     numbers: object = key(
-        Elsewhere(_NUMBERS),
+        Given(_NUMBERS),
         "The numbers to detach, or `all`: whatever is attached when the pre-check looks.",
         default=None,
     )
@@ -104,7 +104,7 @@ class GroupFile(Strict):
     )
 
 
-_GROUPS = Elsewhere({"type": "array", "items": Inner(GroupFile).schema, "minItems": 1}, GroupFile)
+_GROUPS = Given({"type": "array", "items": Inner(GroupFile).schema, "minItems": 1}, GroupFile)
 
 
 class NumberFile(Strict):

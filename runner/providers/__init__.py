@@ -106,7 +106,7 @@ class Reader(Protocol):
     """The looks; it has no way to change anything."""
 
     def survey(self, wanted: Wanted, *, census: bool | None) -> AsyncIterator[Sight]:
-        """Look at many numbers in as few requests as possible.
+        """Look at many numbers in as few requests as possible; sights come in any order.
 
         A number that no NumberSeen names was not seen, which is no evidence that it is gone. With ``census`` there is
         a TargetSeen for every target, and when that is None for those that a look at the numbers counts anyway; without

@@ -1,5 +1,6 @@
 """Unpod alone: its paths and headers, its rows, and what it answers where its pages disagree."""
 
+import json
 from contextlib import AsyncExitStack
 from urllib.parse import urlsplit
 
@@ -192,6 +193,45 @@ async def test_a_blank_number_is_no_evidence(answering):
         await sights(opened.reader.survey({"sales": None}, census=True))
 
 
+async def test_a_number_shown_twice_is_one(answering):
+    """Attached where any row says so, counted once, and what it hangs on is the same whichever look tells it."""
+    rows = row(state="UNASSIGNED"), row(provider_configuration={"id": 3}), row(provider_configuration={"id": 5})
+    opened, _ = await answering({SALES: detail(*rows), BRIDGES: listed({"slug": "sales"})})
+    for wanted in ({"sales": [ONE]}, {"sales": None}):
+        sight, counted = await sights(opened.reader.survey(wanted, census=True))
+        assert (sight.seen.before["provider_config_id"], counted) == (3, TargetSeen("sales", 1))
+    (traced,) = await sights(opened.reader.trace({"sales": [ONE]}))
+    assert traced.seen == await opened.reader.look("sales", ONE) == sight.seen
+
+
+@pytest.mark.parametrize("odd", [2**64, -(2**70), {"a": 1}, ["b"]])
+async def test_what_can_be_no_id_is_not_kept(answering, odd):
+    """An id is a name or a number that the ledger can hold; whatever else stands there is not known."""
+    odd_row = row(id=odd, number_id=odd, provider_configuration={"id": odd})
+    body = json.dumps(detail(odd_row)[1]).encode()  # orjson writes no such number
+    opened, _ = await answering({SALES: (200, body)})
+    assert (await opened.reader.look("sales", ONE)).before == {"bridge": "sales", "state": "ASSIGNED"}
+
+
+async def test_a_large_bridge_is_read_whole_before_anything_is_said(answering):
+    """One row that makes no sense at the end of hundreds of thousands: no number was seen."""
+    many = [row(f"+1212{index:07d}") for index in range(20_000)]
+    opened, _ = await answering({SALES: detail(*many, {"number": 7})})
+    first_sight = anext(opened.reader.survey({"sales": [many[0]["number"]]}, census=True))
+    with pytest.raises(UnexpectedAnswer, match="a row that is not as documented"):
+        await first_sight
+
+
+async def test_a_list_that_lacks_what_bridges_show_tells_nothing_of_others(answering):
+    """However many numbers are free: one that is asked about, was just shown and is not listed proves it short."""
+    many = [f"+1212{index:07d}" for index in range(1500)]
+    free = [row(number, state="UNASSIGNED") for number in many]
+    some = ok([{"number": number} for number in many[:1000]])
+    opened, _ = await answering({SALES: detail(*free), BRIDGES: listed({"slug": "sales"}), NUMBERS: some})
+    assert {sight.seen for sight in await sights(opened.reader.survey({"sales": many}, census=False))} == {Gone()}
+    assert {sight.seen for sight in await sights(opened.reader.trace({"sales": many}))} == {Gone()}
+
+
 async def test_a_missing_bridge_is_believed_when_the_listing_agrees(answering):
     """A 404 for a bridge that the listing does not name means that it is gone, for its numbers as well."""
     opened, _ = await answering({BRIDGES: listed({"slug": "support", "numbers": []})})
@@ -279,7 +319,7 @@ async def test_a_server_without_a_list_of_numbers_just_does_not_tell(answering, 
 async def test_a_list_of_numbers_that_cannot_be_read_is_an_error(answering):
     """Rows without a number are no evidence that a number is unknown."""
     opened, _ = await answering({BRIDGES: NOTHING, NUMBERS: ok([{"id": 1}])})
-    with pytest.raises(UnexpectedAnswer, match="no number as documented"):
+    with pytest.raises(UnexpectedAnswer, match="required field `number`"):
         await sights(opened.reader.trace({"sales": [ONE]}))
 
 

@@ -1,7 +1,6 @@
 """VideoSDK alone: numbers in paths, tokens, lists or single looks, gateways, and the shapes that lists may have."""
 
 from contextlib import AsyncExitStack
-from types import SimpleNamespace
 
 import orjson
 import pytest
@@ -15,6 +14,7 @@ from runner.providers import NumberSeen, TargetSeen
 from runner.providers.videosdk import VideoSDKReader
 from runner.providers.videosdk_gateways import elsewhere, read_inventory, reversal
 from runner.sandbox import API_KEY, API_SECRET, World, serve
+from runner.transport import Reply
 
 PHONES = "/v2/sip/phone-numbers"
 ALONE = f"{PHONES}/%2B14155550101"
@@ -193,7 +193,9 @@ class OnePage:
         self.body = {"pageInfo": {"total": len(rows)}, "data": rows}
 
     async def get(self, _path, parse, _query=None):
-        return parse(SimpleNamespace(status=200, body=self.body))
+        reply = Reply(200, b"")
+        reply._body = self.body  # the rows themselves: they count who reads them
+        return parse(reply)
 
 
 @pytest.mark.parametrize("census", [True, False])
