@@ -18,6 +18,7 @@ SkipReason = Literal["protected", "attached_elsewhere", "not_attached", "exclude
 class State(StrEnum):
     """Where an item stands in the ledger; ``planned`` is reported as ``pending`` when a run ends there."""
 
+    __hash__ = str.__hash__  # Enum's own is Python code, and counts where every number is looked up by its state
     PLANNED = "planned"
     IN_FLIGHT = "in_flight"
     DETACHED = "detached"

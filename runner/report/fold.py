@@ -29,7 +29,7 @@ MOVED = ("moved", "already_moved", "stranded")
 """What becomes of an item in a run that moves its numbers besides the others."""
 TROUBLED = ("failed", "unknown", "stranded")
 
-_OPEN_OUTCOMES = {State.PLANNED: "pending", State.IN_FLIGHT: "unknown"}
+_CALLED = {state: state.value for state in State} | {State.PLANNED: "pending", State.IN_FLIGHT: "unknown"}
 _NO_ANSWER = Fault("no_answer", "an attempt may have been sent, and nothing has settled yet what it did")
 _BATCH = 500
 
@@ -176,7 +176,7 @@ def outcome_of(state: State, *, seen: bool, would: str | None) -> str:
     """Return what the report calls an item that stands at ``state``; ``would`` what a dry run calls one to be sent."""
     if would and seen and state is State.PLANNED:
         return would
-    return _OPEN_OUTCOMES.get(state, state.value)
+    return _CALLED[state]
 
 
 def _totals(run: RunRecord, planned: int, counts: dict[tuple[State, bool], int]) -> Totals:
@@ -244,7 +244,7 @@ def _lane(lane: LaneRecord) -> dict[str, Any]:
 
 def _row(item: ItemRecord, would: str | None) -> Row:
     fault = _NO_ANSWER if item.state is State.IN_FLIGHT else item.fault
-    return {
+    row: Row = {
         "number": item.number,
         "account": item.account,
         "provider": item.provider,
@@ -257,12 +257,15 @@ def _row(item: ItemRecord, would: str | None) -> Row:
         "finished_at": _stamp(item.finished_at),
         "before": item.before,
         "error": _error(fault) if fault else None,
-    } | ({"moved_to": item.moved_to, "gap_ms": item.gap_ms} if item.moved_to else {})
+    }
+    if item.moved_to:
+        row |= {"moved_to": item.moved_to, "gap_ms": item.gap_ms}
+    return row
 
 
 def _attempts(item: ItemRecord) -> int:
     """Return how many requests left; where a kill left only the mark of one, it counts for what it may have done."""
-    one = item.state in {State.IN_FLIGHT, State.UNKNOWN} or item.confirmed_by == "verification"
+    one = item.state in (State.IN_FLIGHT, State.UNKNOWN) or item.confirmed_by == "verification"
     return item.attempts or int(one)
 
 
