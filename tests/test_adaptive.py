@@ -109,19 +109,62 @@ def test_a_steady_limit_is_used(rate, burst, pause, asked):
 
 
 @pytest.mark.parametrize("burst", [None, 0.1, 1.0])
-@pytest.mark.parametrize(("pause", "asked", "used"), [(0.3, False, 0.9), (1.0, False, 0.9), (1.0, True, 0.83)])
-def test_a_limit_that_changes_is_followed(burst, pause, asked, used):
-    """From 100 to 40 to 150 a second, two minutes each: at least 90 % of it, and hardly anything refused.
-
-    A rise can only be found by trying, and the longer a provider wants the lane to be silent after a refusal, the less
-    often that is risked.
-    """
+@pytest.mark.parametrize(("pause", "asked"), [(0.3, False), (1.0, False), (1.0, True)])
+def test_a_limit_that_changes_is_followed(burst, pause, asked):
+    """From 100 to 40 to 150 a second, two minutes each: at least 90 % of it, and hardly anything refused."""
     limit = HiddenLimit([(0, 100), (120, 40), (240, 150)], burst)
     result = search(AdaptiveRate(), limit, 360, pause=pause, asked=asked)
-    assert result.used > used
+    assert result.used > 0.9
     assert result.refused < 0.01
     assert 30 < result.rates[150] < 48
     assert result.rates[300] > 120
+
+
+@pytest.mark.parametrize("burst", [None, 0.1, 1.0])
+def test_the_moments_of_changes_are_not_chosen(burst):
+    """It is as good where they fall between other probes, on average."""
+    used = []
+    for late in range(0, 24, 6):
+        limit = HiddenLimit([(0, 100), (120 + late, 40), (240 + late, 150)], burst)
+        used.append(search(AdaptiveRate(), limit, 360, pause=1.0, asked=True).used)
+    assert sum(used) / len(used) > 0.9
+    assert min(used) > 0.88
+
+
+def probes(seconds, *changes):
+    """Return when requests were refused after 120 seconds, where each refusal asks for a second of silence."""
+    moments = []
+
+    class Watched(AdaptiveRate):
+        __slots__ = ()
+
+        def throttled(self, now, left):
+            moments.append(now)
+            AdaptiveRate.throttled(self, now, left)
+
+    search(Watched(), HiddenLimit(list(changes)), seconds, pause=1.0, asked=True)
+    return [moment for moment in moments if moment > 120]
+
+
+def test_the_same_limit_is_probed_less_and_less_often():
+    """A second of silence is risked every 25 seconds in the end, and more often where the limit has been higher."""
+    assert 6 <= len(probes(300, (0, 100))) <= 8
+    assert 14 <= len(probes(300, (0, 250), (60, 100))) <= 20
+
+
+def test_after_a_second_of_silence_it_goes_back_at_once():
+    """Where the limit has shown itself twice; a moment after each probe the rate is just below the limit again."""
+    rates = search(AdaptiveRate(), HiddenLimit([(0, 100)]), 150, pause=1.0, asked=True).rates
+    assert min(map(max, rates[40:], rates[41:])) > 97
+
+
+def test_what_was_counted_needs_no_second():
+    """A refusal a moment before a second has passed is no surprise where the count is already as high as the rate."""
+    rate = AdaptiveRate(most=10.0, per_second=10.0)
+    for tick in range(1, 11):
+        rate.accepted(tick / 10, 0.01)
+    rate.throttled(1.05, 1.04)
+    assert rate.per_second == 9
 
 
 @settings(max_examples=20, deadline=None)
