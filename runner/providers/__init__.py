@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoints, entry_points
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from runner.errors import InputError, UnexpectedAnswer
@@ -179,16 +180,22 @@ class Spec:
 
 def installed() -> dict[str, Spec]:
     """Return every installed provider by name."""
-    return {entry.name: entry.load().SPEC for entry in sorted(entry_points(group=GROUP), key=lambda each: each.name)}
+    return {entry.name: entry.load().SPEC for entry in sorted(_entries(), key=lambda each: each.name)}
 
 
 def load(name: str) -> Spec:
     """Return the provider called ``name``; InputError when none is installed."""
-    for entry in entry_points(group=GROUP, name=name):
+    for entry in _entries().select(name=name):
         spec: Spec = entry.load().SPEC
         return spec
-    known = ", ".join(sorted(entry.name for entry in entry_points(group=GROUP)))
+    known = ", ".join(sorted(entry.name for entry in _entries()))
     raise InputError(f"there is no provider {name!r}; installed are: {known}")
+
+
+@cache
+def _entries() -> EntryPoints:
+    """Return what is installed under the group: finding that means a look into every package there is."""
+    return entry_points(group=GROUP)
 
 
 def canonical(number: object) -> str | None:
