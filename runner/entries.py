@@ -21,14 +21,11 @@ if TYPE_CHECKING:
 
 _DEPART = "INSERT OR IGNORE INTO gap (item, left_at) SELECT value, ? FROM json_each(?)"
 _STAY = "DELETE FROM gap WHERE item IN (SELECT value FROM json_each(?))"
-_ARRIVE = (
-    "UPDATE gap SET ms = json_extract(entry.value, '$[1]')"
-    " FROM json_each(?) AS entry WHERE gap.item = json_extract(entry.value, '$[0]')"
-)
+_ARRIVE = "UPDATE gap SET ms = entry.value FROM json_each(?) AS entry WHERE gap.item = CAST(entry.key AS INTEGER)"
 _SETTLE = (
     "UPDATE item SET state = ?, confirmed_by = ?, reason = ?, error_code = ?, error_message = ?, http_status = ?,"
-    " attempts = attempts + ?, verified = ?, finished_at = json_extract(entry.value, '$[1]')"
-    " FROM json_each(?) AS entry WHERE item.id = json_extract(entry.value, '$[0]')"
+    " attempts = attempts + ?, verified = ?, finished_at = entry.value"
+    " FROM json_each(?) AS entry WHERE item.id = CAST(entry.key AS INTEGER)"
 )
 _ATTEMPT = (
     "INSERT INTO attempt (item, at, latency_ms, http_status, error_code)"
@@ -37,12 +34,11 @@ _ATTEMPT = (
 )
 _VERIFIED = "UPDATE item SET verified = 1 WHERE id IN (SELECT value FROM json_each(?))"
 _LEFT_IN_FLIGHT = (
-    "UPDATE item SET state = 'planned', marked = 1"
-    " WHERE state = 'in_flight' AND id IN (SELECT json_extract(value, '$[0]') FROM json_each(?))"
+    "UPDATE item SET state = 'planned', marked = 1 WHERE state = 'in_flight' AND id IN (SELECT value FROM json_each(?))"
 )
 _SEEN = (
-    "UPDATE item SET seen = 1, before = json_extract(entry.value, '$[1]')"
-    " FROM json_each(?) AS entry WHERE item.id = json_extract(entry.value, '$[0]')"
+    "UPDATE item SET seen = 1, before = entry.value"
+    " FROM json_each(?) AS entry WHERE item.id = CAST(entry.key AS INTEGER)"
 )
 _SKIP = (
     "UPDATE item SET state = 'skipped', reason = ?, finished_at = ?, error_code = NULL, error_message = NULL,"
@@ -61,27 +57,28 @@ _NEXT = (
 )
 _MARK = (
     "UPDATE item SET state = 'in_flight', seen = 0, error_code = NULL, error_message = NULL, http_status = NULL,"
-    " finished_at = NULL WHERE id IN (SELECT json_extract(value, '$[0]') FROM json_each(?))"
+    " finished_at = NULL WHERE id IN (SELECT value FROM json_each(?))"
 )
 
 
 def claim(db: sqlite3.Connection, run: int, account: str, *, after: int, upto: int, most: int) -> list[tuple[int, str]]:
     """Mark the next items of a lane as in flight, and return their ids and numbers in plan order."""
     (block,) = db.execute(_NEXT, (after, upto, run, account, most)).fetchone()
-    db.execute(_MARK, (block,))
-    return [(item, number) for item, number in orjson.loads(block)]
+    claimed = [(item, number) for item, number in orjson.loads(block)]
+    mark(db, [item for item, _ in claimed])
+    return claimed
 
 
 def mark(db: sqlite3.Connection, items: Iterable[int]) -> None:
     """Mark items as in flight."""
-    db.execute(_MARK, (_rows([item] for item in items),))
+    db.execute(_MARK, (_rows(items),))
 
 
 def see(db: sqlite3.Connection, sightings: Iterable[tuple[int, Mapping[str, Any]]]) -> None:
     """Note what was seen of items that may be sent, and plan those again that an earlier process had left in flight."""
-    rows = _rows(sightings)
-    db.execute(_LEFT_IN_FLIGHT, (rows,))
-    db.execute(_SEEN, (rows,))
+    by_item = dict(sightings)
+    db.execute(_LEFT_IN_FLIGHT, (_rows(by_item),))
+    db.execute(_SEEN, (_by_item(by_item),))
 
 
 def depart(db: sqlite3.Connection, items: Iterable[int], at: float) -> None:
@@ -124,7 +121,7 @@ def settle(db: sqlite3.Connection, settled: Collection[Settled]) -> None:
     """Record outcomes in their order, those that are alike at once, and how long numbers were without a place."""
     # A number that turns out to be attached to nothing has no gap yet.
     if gaps := [(each.item, each.gap_ms) for each in settled if each.gap_ms or isinstance(each.outcome, Stranded)]:
-        db.execute(_ARRIVE, (_rows(gaps),))
+        db.execute(_ARRIVE, (_by_item(dict(gaps)),))
     alike: dict[tuple[object, ...], dict[int, float | None]] = {}
     met: set[int] = set()
     for each in settled:
@@ -139,7 +136,7 @@ def settle(db: sqlite3.Connection, settled: Collection[Settled]) -> None:
 
 def _write(db: sqlite3.Connection, alike: dict[tuple[object, ...], dict[int, float | None]]) -> None:
     for columns, entries in alike.items():
-        db.execute(_SETTLE, (*columns, _rows(entries.items())))
+        db.execute(_SETTLE, (*columns, _by_item(entries)))
     alike.clear()
 
 
@@ -149,6 +146,11 @@ def _columns(each: Settled) -> tuple[object, ...]:
     error = (fault.code, fault.message, fault.http_status) if fault else (None, None, None)
     how = (getattr(outcome, "confirmed_by", None), getattr(outcome, "reason", None))
     return (outcome.state, *how, *error, each.attempts, each.verified)
+
+
+def _by_item(values: Mapping[int, object]) -> str:
+    """Return an object, of which SQLite hands out key and value as they are: those of a row it has to extract."""
+    return orjson.dumps(values, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
 def _rows(rows: Iterable[object]) -> str:
