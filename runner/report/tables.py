@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
@@ -33,7 +34,8 @@ _VERIFIED = _OF_ROW.index("verified")
 _OF_ERROR = ("code", "message", "http_status")
 _NO_ERROR = dict.fromkeys(_OF_ERROR)
 _COLUMNS = (*_OF_ROW, "error_code", "error_message", "http_status")
-_DETACHED_COLUMNS = ("number", "account", "provider", "target", "confirmed_by", "finished_at")
+_HOW = ("confirmed_by", "finished_at")
+_DETACHED_COLUMNS = ("number", "account", "provider", "target", *_HOW)
 _OF_MOVE = ("moved_to", "gap_ms")
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What makes a spreadsheet take a cell for a formula; some take the full-width signs as well."""
@@ -98,7 +100,10 @@ class DetachedCsv:
     def add(self, rows: list[Row]) -> None:
         """Write a line per detached row."""
         detached = (row for row in rows if row["outcome"] == "detached")
-        self._csv.writerows([_safe(row[column]) for column in _DETACHED_COLUMNS] for row in detached)
+        self._csv.writerows(
+            (row["number"], _place(row["account"]), row["provider"], _place(row["target"]), *map(row.get, _HOW))
+            for row in detached
+        )
 
     def end(self) -> None:
         """Write nothing more."""
@@ -122,3 +127,7 @@ def _safe(cell: Any) -> Any:
         return cell
     text = plain(cell)
     return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
+
+
+_place = lru_cache(maxsize=256)(_safe)
+"""The same for an account or a target, which many rows share."""
