@@ -87,7 +87,7 @@ class UnpodReader:
                 yield TargetSeen(slug, None)
                 continue
             found: dict[str, _Found] = dict.fromkeys(numbers or (), _WANTED)
-            for number, row in self._attached(rows, found):
+            for number, row, _ in self._attached(rows, found):
                 if numbers is None or found[number] == _ATTACHED:
                     yield NumberSeen(slug, number, _seen(slug, row), traced=False)
             for number, state in found.items():
@@ -122,15 +122,15 @@ class UnpodReader:
             for holding in shown or ():
                 yield holding
 
-    def _attached(self, rows: Iterable[Raw], found: dict[str, _Found]) -> Iterator[tuple[str, Row]]:
-        """Yield the number and the first row of each that is attached, and note in ``found`` what it is."""
-        for number, row, _ in numbered(rows):
+    def _attached(self, rows: Iterable[Raw], found: dict[str, _Found]) -> Iterator[tuple[str, Row, Raw]]:
+        """Yield number and first row, read and as it came, of each that is attached; note in ``found`` what each is."""
+        for number, row, raw in numbered(rows):
             was = found.get(number)
             if was in (_ATTACHED, _UNWANTED):
                 continue
             if row.attached:
                 found[number] = _ATTACHED if was else _UNWANTED
-                yield number, row
+                yield number, row, raw
             elif was:
                 found[number] = _FREE
             elif len(self._met) < _SOME:
@@ -140,13 +140,7 @@ class UnpodReader:
     async def _by_number(self, slug: str | None) -> dict[str, Raw] | None:
         """Return the rows of the numbers attached to a bridge, or None when there is no such bridge."""
         rows = await self._rows(slug)
-        if rows is None:
-            return None
-        attached: dict[str, Raw] = {}
-        for number, row, raw in numbered(rows):
-            if row.attached:
-                attached.setdefault(number, raw)
-        return attached
+        return None if rows is None else {number: raw for number, _, raw in self._attached(rows, {})}
 
     async def _rows(self, slug: str | None) -> list[Raw] | None:
         """Return the rows of a bridge, or None when there is no such bridge."""

@@ -12,6 +12,7 @@ import orjson
 from runner.log import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TextIO
 
     from runner.report.fold import Report, Row
@@ -34,8 +35,6 @@ _VERIFIED = _OF_ROW.index("verified")
 _OF_ERROR = ("code", "message", "http_status")
 _NO_ERROR = dict.fromkeys(_OF_ERROR)
 _COLUMNS = (*_OF_ROW, "error_code", "error_message", "http_status")
-_HOW = ("confirmed_by", "finished_at")
-_DETACHED_COLUMNS = ("number", "account", "provider", "target", *_HOW)
 _OF_MOVE = ("moved_to", "gap_ms")
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What makes a spreadsheet take a cell for a formula; some take the full-width signs as well."""
@@ -95,15 +94,12 @@ class DetachedCsv:
 
     def __init__(self, _report: Report, stream: TextIO) -> None:
         self._csv = csv.writer(stream, lineterminator="\n")
-        self._csv.writerow(_DETACHED_COLUMNS)
+        self._csv.writerow(_DETACHED)
 
     def add(self, rows: list[Row]) -> None:
         """Write a line per detached row."""
         detached = (row for row in rows if row["outcome"] == "detached")
-        self._csv.writerows(
-            (row["number"], _place(row["account"]), row["provider"], _place(row["target"]), *map(row.get, _HOW))
-            for row in detached
-        )
+        self._csv.writerows([safe(row[column]) for column, safe in _DETACHED.items()] for row in detached)
 
     def end(self) -> None:
         """Write nothing more."""
@@ -129,5 +125,13 @@ def _safe(cell: Any) -> Any:
     return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
 
 
-_place = lru_cache(maxsize=256)(_safe)
-"""The same for an account or a target, which many rows share."""
+_safe_again = lru_cache(maxsize=256)(_safe)
+"""The same for what many rows share."""
+_DETACHED: dict[str, Callable[[Any], Any]] = {
+    "number": _safe,
+    "account": _safe_again,
+    "provider": _safe_again,
+    "target": _safe_again,
+    "confirmed_by": _safe_again,
+    "finished_at": _safe,
+}
