@@ -222,14 +222,24 @@ async def test_a_large_bridge_is_read_whole_before_anything_is_said(answering):
         await first_sight
 
 
-async def test_a_list_that_lacks_what_bridges_show_tells_nothing_of_others(answering):
+@pytest.mark.parametrize("shown", [{}, {"numbers": [{"number": TWO}]}], ids=["looked at twice", "looked at once"])
+async def test_a_list_that_lacks_what_bridges_show_tells_nothing_of_others(answering, shown):
     """However many numbers are free: one that is asked about, was just shown and is not listed proves it short."""
     many = [f"+1212{index:07d}" for index in range(1500)]
     free = [row(number, state="UNASSIGNED") for number in many]
     some = ok([{"number": number} for number in many[:1000]])
-    opened, _ = await answering({SALES: detail(*free), BRIDGES: listed({"slug": "sales"}), NUMBERS: some})
+    opened, _ = await answering({SALES: detail(*free), BRIDGES: listed({"slug": "sales", **shown}), NUMBERS: some})
     assert {sight.seen for sight in await sights(opened.reader.survey({"sales": many}, census=False))} == {Gone()}
     assert {sight.seen for sight in await sights(opened.reader.trace({"sales": many}))} == {Gone()}
+
+
+async def test_a_number_that_is_free_on_another_bridge_is_known(answering):
+    """A list of numbers that lacks it is short, and does not make it unknown."""
+    shown = detail(row(state="UNASSIGNED"), slug="support")
+    answers = {BRIDGES: listed({"slug": "support"}), f"{BRIDGES}support/": shown, NUMBERS: ok([{"number": TWO}])}
+    opened, _ = await answering(answers)
+    (sight,) = await sights(opened.reader.trace({"sales": [ONE]}))
+    assert sight.seen == Gone()
 
 
 async def test_a_missing_bridge_is_believed_when_the_listing_agrees(answering):
